@@ -1,0 +1,182 @@
+package reports
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func listDir(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func writeText(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.txt")
+	check := func(want string) {
+		t.Helper()
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if names := listDir(t, dir); !slices.Equal(names, []string{"a.txt"}) {
+			t.Errorf("left behind: %v", names)
+		}
+	}
+	if err := WriteFile(path, writeText("one")); err != nil {
+		t.Fatal(err)
+	}
+	check("one")
+	if err := WriteFile(path, writeText("two")); err != nil {
+		t.Fatal(err)
+	}
+	check("two")
+
+	// An error after some bytes keeps the previous file.
+	broken := errors.New("broken")
+	err := WriteFile(path, func(w io.Writer) error {
+		if _, err := io.WriteString(w, strings.Repeat("x", 1<<20)); err != nil {
+			return err
+		}
+		if names := listDir(t, dir); len(names) != 2 {
+			t.Errorf("no temporary file while writing: %v", names)
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v, want %v with the path", err, broken)
+	}
+	check("two")
+
+	// So does a panic, which goes on.
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is gone")
+			}
+		}()
+		_ = WriteFile(path, func(io.Writer) error { panic("no") })
+	}()
+	check("two")
+}
+
+func TestWriteFileRefuses(t *testing.T) {
+	dir := t.TempDir()
+	called := func(io.Writer) error { t.Error("write was called"); return nil }
+	if err := WriteFile(filepath.Join(dir, "absent", "a.txt"), called); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory that is not there: %v", err)
+	}
+	if err := WriteFile(dir+"/", called); err == nil {
+		t.Error("a path without a file name is fine?")
+	}
+	// A directory stands where the file should go.
+	sub := filepath.Join(dir, "sub")
+	if err := os.MkdirAll(filepath.Join(sub, "x"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(sub, writeText("a")); err == nil {
+		t.Error("a directory was replaced by a file")
+	}
+	if names := listDir(t, dir); !slices.Equal(names, []string{"sub"}) {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+// A temporary file of a killed process is in nobody's way, and stays.
+func TestWriteFileBesideStaleTemp(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.txt")
+	stale := filepath.Join(dir, ".a.txt.0.tmp")
+	if err := os.WriteFile(stale, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(path, writeText("new")); err != nil {
+		t.Fatal(err)
+	}
+	if names := listDir(t, dir); !slices.Equal(names, []string{".a.txt.0.tmp", "a.txt"}) {
+		t.Errorf("files are %v", names)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out", "ctr")
+	files, err := Write(dir, smallResult())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"bench.txt", "fitness.png", "fitness.svg", "hits.png", "hits.svg", "layers.png", "layers.svg",
+		"result.json", "rounds.csv", "stages.png", "stages.svg", "throughput.png", "throughput.svg",
+	}
+	if names := listDir(t, dir); !slices.Equal(names, want) {
+		t.Errorf("files are %v, want %v", names, want)
+	}
+	var bases []string
+	for _, f := range files {
+		bases = append(bases, filepath.Base(f))
+	}
+	slices.Sort(bases)
+	if !slices.Equal(bases, want) {
+		t.Errorf("returned %v, want %v", bases, want)
+	}
+	first := readAll(t, dir)
+
+	// A result without slot tables leaves no picture of them behind, and does not
+	// touch files of others.
+	if err := os.WriteFile(filepath.Join(dir, "notes.svg"), []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(dir, twelveStages()); err != nil {
+		t.Fatal(err)
+	}
+	names := listDir(t, dir)
+	if slices.Contains(names, "hits.svg") || slices.Contains(names, "hits.png") || !slices.Contains(names, "notes.svg") {
+		t.Errorf("after a result without slot tables: %v", names)
+	}
+
+	// Back again: the same result gives the same bytes.
+	if err := os.Remove(filepath.Join(dir, "notes.svg")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(dir, smallResult()); err != nil {
+		t.Fatal(err)
+	}
+	again := readAll(t, dir)
+	for name, data := range first {
+		if again[name] != data {
+			t.Errorf("%s differs between two runs", name)
+		}
+	}
+}
+
+func readAll(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range listDir(t, dir) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = string(data)
+	}
+	return all
+}

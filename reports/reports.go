@@ -1,0 +1,102 @@
+// Package reports turns the result of a run into files and text: a summary for
+// people, JSON, CSV and Go benchmark lines for tools, and plots.
+//
+// Every writer is a pure function of the result. Nothing here reads the clock,
+// so that the same result gives the same bytes, on every run and in every
+// format. A result with a number that is not finite is refused.
+package reports
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"stowage/sim"
+)
+
+// Names of the files that Write puts beside the plots.
+const (
+	ResultFile = "result.json"
+	RoundsFile = "rounds.csv"
+	BenchFile  = "bench.txt"
+)
+
+// Write writes everything there is to say about r into dir, which it creates
+// when absent: result.json, rounds.csv, bench.txt, and NAME.svg and NAME.png of
+// every plot that applies. Files of plots that do not apply to r, left by an
+// earlier run, are removed: what lies in dir is a function of r alone.
+//
+// Each file is replaced atomically. On an error the files written so far are
+// returned with it.
+func Write(dir string, r *sim.Result) (files []string, err error) {
+	if err := checkFinite(r); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	texts := []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{ResultFile, func(w io.Writer) error { return JSON(w, r) }},
+		{RoundsFile, func(w io.Writer) error { return RoundsCSV(w, r) }},
+		{BenchFile, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
+	}
+	for _, t := range texts {
+		path := filepath.Join(dir, t.name)
+		if err := WriteFile(path, t.write); err != nil {
+			return files, err
+		}
+		files = append(files, path)
+	}
+	plots, err := WritePlots(dir, r, nil)
+	files = append(files, plots...)
+	if err != nil {
+		return files, err
+	}
+	return files, removeStalePlots(dir, r)
+}
+
+// checkFinite refuses a result that carries NaN or an infinity: JSON has no
+// word for them, and a plot would silently leave them out.
+func checkFinite(r *sim.Result) error {
+	var bad error
+	check := func(v float64, format string, args ...any) {
+		if bad == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			bad = fmt.Errorf("result of scenario %q, seed %d: %s is %v, not a finite number",
+				r.Scenario, r.Seed, fmt.Sprintf(format, args...), v)
+		}
+	}
+	for _, m := range r.Metrics {
+		check(m.Value, "metric %q", m.Name)
+	}
+	for i, s := range r.Scheme.Stages {
+		check(s.Busy, "busy share of stage %d", i+1)
+		check(s.Sync, "sync share of stage %d", i+1)
+		check(s.Stall, "stall share of stage %d", i+1)
+		check(s.Idle, "idle share of stage %d", i+1)
+	}
+	if r.Search != nil {
+		for _, g := range r.Search.History {
+			check(g.Best, "best fitness of generation %d", g.Generation)
+			check(g.Mean, "mean fitness of generation %d", g.Generation)
+			check(g.Feasible, "feasible share of generation %d", g.Generation)
+		}
+	}
+	for _, d := range r.Rounds {
+		check(d.Throughput, "throughput of round %d", d.Round)
+		if d.Slots != nil {
+			check(d.Slots.HitRatio, "hit ratio of round %d", d.Round)
+		}
+	}
+	for _, c := range r.Curves {
+		for _, p := range c.Points {
+			check(p.HitRatio, "hit ratio of layer %q at %d slots", c.Layer, p.Slots)
+			check(p.Warm, "warm hit ratio of layer %q at %d slots", c.Layer, p.Slots)
+		}
+	}
+	return bad
+}

@@ -1,0 +1,222 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"stowage/sim"
+)
+
+// Summary writes r for people: title, headline metrics, stages, what the slot
+// tables did, and how the target scheme was found. No line is wider than width
+// terminal cells (0 means 80; less than 60 counts as 60). There is no colour.
+func Summary(w io.Writer, r *sim.Result, width int) error {
+	if err := checkFinite(r); err != nil {
+		return err
+	}
+	if width == 0 {
+		width = defaultWidth
+	}
+	width = max(width, minWidth)
+	var b bytes.Buffer
+	for _, section := range []func(io.Writer, *sim.Result, int) error{
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryCurves, summarySearch,
+	} {
+		var s bytes.Buffer
+		if err := section(&s, r, width); err != nil {
+			return err
+		}
+		if s.Len() == 0 {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		s.WriteTo(&b)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func summaryHead(w io.Writer, r *sim.Result, width int) error {
+	var run, plan []string
+	add := func(list *[]string, name, value string) {
+		if v := printable(value); v != "" {
+			*list = append(*list, name+" "+v)
+		}
+	}
+	add(&run, "scenario", r.Scenario)
+	run = append(run, fmt.Sprintf("seed %d", r.Seed))
+	if n := len(r.Rounds); n > 0 {
+		run = append(run, plural(n, "round"))
+	}
+	add(&run, "stowage", r.Version)
+	add(&plan, "placement", r.Scheme.Placement)
+	add(&plan, "objective", r.Scheme.Objective)
+	add(&plan, "schedule", r.Scheme.Schedule)
+	add(&plan, "merge", r.Scheme.Merge)
+	add(&plan, "replacement", r.Replacement)
+	text := shortenText(title(r), width) + "\n" + flow(run, width)
+	if len(plan) > 0 {
+		text += flow(plan, width)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func summaryMetrics(w io.Writer, r *sim.Result, width int) error {
+	if len(r.Metrics) == 0 {
+		return nil
+	}
+	g := grid{columns: []column{{elastic: true}, {elastic: true}}}
+	for _, m := range orderedMetrics(r.Metrics) {
+		g.add(strings.ReplaceAll(printable(m.Name), "_", " "), formatMetric(m))
+	}
+	return g.render(w, width)
+}
+
+// summaryStages writes one table where it fits, else two: what the stages are
+// and what they did.
+func summaryStages(w io.Writer, r *sim.Result, width int) error {
+	if len(r.Scheme.Stages) == 0 {
+		return nil
+	}
+	what := []column{{"stage", true, false}, {"device", false, true}, {"layers", false, true}, {"forward", true, false}, {"backward", true, false}}
+	did := []column{{"busy", true, false}, {"sync", true, false}, {"stall", true, false}, {"idle", true, false}, {"memory per device", true, false}}
+	one := grid{columns: append(append([]column{}, what...), did...)}
+	first := grid{columns: what}
+	second := grid{columns: append([]column{what[0]}, did...)}
+	for i := range r.Scheme.Stages {
+		s := &r.Scheme.Stages[i]
+		is := []string{fmt.Sprint(i + 1), deviceCount(s), layerSpan(r, s), formatDuration(s.Forward), formatDuration(s.Backward)}
+		was := []string{formatShare(s.Busy), formatShare(s.Sync), formatShare(s.Stall), formatShare(s.Idle), formatMemory(s.Memory.Total, s.Memory.Capacity)}
+		one.add(append(append([]string{}, is...), was...)...)
+		first.add(is...)
+		second.add(append([]string{is[0]}, was...)...)
+	}
+	// Names shortened to their least would save the second table and lose the names.
+	if one.natural() <= width || one.tight()+20 <= width {
+		return one.render(w, width)
+	}
+	if err := first.render(w, width); err != nil {
+		return err
+	}
+	io.WriteString(w, "\n") // w is a buffer of Summary
+	return second.render(w, width)
+}
+
+// slotSums adds up the counters of rounds that have slot tables.
+type slotSums struct {
+	sim.SlotCounters
+	Stall time.Duration
+}
+
+func sumSlots(rounds []sim.Round) (s slotSums, any bool) {
+	for _, d := range rounds {
+		if d.Slots == nil {
+			continue
+		}
+		any = true
+		s.Lookups += d.Slots.Lookups
+		s.Unique += d.Slots.Unique
+		s.Hits += d.Slots.Hits
+		s.Misses += d.Slots.Misses
+		s.Evictions += d.Slots.Evictions
+		s.WriteBacks += d.Slots.WriteBacks
+		s.BytesIn += d.Slots.BytesIn
+		s.BytesOut += d.Slots.BytesOut
+		s.Stall += d.Stall
+	}
+	return s, any
+}
+
+// summarySlots compares the first with the last quarter of the rounds: cold
+// slot tables with warm ones.
+func summarySlots(w io.Writer, r *sim.Result, width int) error {
+	n := len(r.Rounds)
+	all, any := sumSlots(r.Rounds)
+	if !any {
+		return nil
+	}
+	sums := []slotSums{all}
+	columns := []column{{name: "slot tables", elastic: true}, {name: "all rounds", right: true}}
+	if quarter := n / 4; quarter > 0 {
+		first, _ := sumSlots(r.Rounds[:quarter])
+		last, _ := sumSlots(r.Rounds[n-quarter:])
+		sums = []slotSums{first, last, all}
+		columns = []column{columns[0], {name: "first quarter", right: true}, {name: "last quarter", right: true}, columns[1]}
+	}
+	g := grid{columns: columns}
+	row := func(name string, cell func(s *slotSums) string) {
+		cells := []string{name}
+		for i := range sums {
+			cells = append(cells, cell(&sums[i]))
+		}
+		g.add(cells...)
+	}
+	row("hit ratio", func(s *slotSums) string {
+		if s.Unique == 0 {
+			return "–"
+		}
+		return formatShare(float64(s.Hits) / float64(s.Unique))
+	})
+	row("unique rows", func(s *slotSums) string { return formatCount(s.Unique) })
+	row("misses", func(s *slotSums) string { return formatCount(s.Misses) })
+	row("evictions", func(s *slotSums) string { return formatCount(s.Evictions) })
+	row("write-backs", func(s *slotSums) string { return formatCount(s.WriteBacks) })
+	row("bytes into slots", func(s *slotSums) string { return formatBytes(float64(s.BytesIn)) })
+	row("bytes written back", func(s *slotSums) string { return formatBytes(float64(s.BytesOut)) })
+	row("stall", func(s *slotSums) string { return formatDuration(s.Stall) })
+	return g.render(w, width)
+}
+
+// summaryCurves says what the scenario gives every embedding layer.
+func summaryCurves(w io.Writer, r *sim.Result, width int) error {
+	if len(r.Curves) == 0 {
+		return nil
+	}
+	g := grid{columns: []column{{"embedding", false, true}, {"slots", true, false}, {"rows", true, false}, {"bytes", true, false}, {"warm hit ratio", true, false}}}
+	for i := range r.Curves {
+		c := &r.Curves[i]
+		hit := "–"
+		if _, warm, ok := curveAt(c, c.Slots); ok {
+			hit = formatShare(warm)
+		}
+		memory := formatBytes(float64(c.Slots) * float64(c.RowBytes))
+		g.add(printable(c.Layer), formatSI(float64(c.Slots)), formatSI(float64(c.Rows)), memory, hit)
+	}
+	return g.render(w, width)
+}
+
+func summarySearch(w io.Writer, r *sim.Result, width int) error {
+	if r.Search == nil {
+		return nil
+	}
+	parts := []string{fmt.Sprintf("found by %s placement", printable(r.Scheme.Placement))}
+	if r.Scheme.Fitness != "" {
+		parts = append(parts, printable(r.Scheme.Fitness)+" fitness")
+	}
+	parts = append(parts, plural(r.Search.Evaluations, "scheme")+" evaluated")
+	if g, ok := settled(r.Search.History); ok {
+		parts = append(parts, fmt.Sprintf("best found after %s", formatCount(int64(g.Evaluations))))
+	}
+	_, err := io.WriteString(w, flow(parts, width))
+	return err
+}
+
+// settled returns the entry of the history at which the best fitness was reached.
+func settled(history []sim.Generation) (sim.Generation, bool) {
+	if len(history) == 0 {
+		return sim.Generation{}, false
+	}
+	last := history[len(history)-1].Best
+	for _, g := range history {
+		if g.Best == last {
+			return g, true
+		}
+	}
+	return sim.Generation{}, false
+}

@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"stowage/hw/unit"
+)
+
+// The sections of a scenario file. Defaults are set before decoding; a pointer
+// is a section or value that may be absent.
+
+type file struct {
+	Name        string      `toml:"name"`  // default: the file's base name
+	Title       string      `toml:"title"` // one line for people
+	Description string      `toml:"description"`
+	Seed        int64       `toml:"seed"`
+	Model       modelFile   `toml:"model"`
+	Cluster     clusterFile `toml:"cluster"`
+	Training    trainFile   `toml:"training"`
+	Placement   placeFile   `toml:"placement"`
+	Lookups     *lookupFile `toml:"lookups"`
+	Slots       *slotsFile  `toml:"slots"`
+	Limits      limitsFile  `toml:"limits"`
+}
+
+// modelFile names the model: a shipped one (use), or a file.
+type modelFile struct {
+	Use    string `toml:"use"`    // name of a shipped model
+	File   string `toml:"file"`   // path, relative to the scenario
+	Format string `toml:"format"` // toml (default), pipedream, dnn-partitioning
+
+	Device string `toml:"device"` // pipedream: device type that was measured
+	Batch  int    `toml:"batch"`  // pipedream: batch that was measured
+
+	CPU         string `toml:"cpu"`         // dnn-partitioning: device type of cpuLatency
+	Accelerator string `toml:"accelerator"` // dnn-partitioning: device type of fpgaLatency
+	IgnoreCost  bool   `toml:"ignore_cost"` // dnn-partitioning: links decide, not the file's transfer times
+}
+
+type clusterFile struct {
+	Pool []poolFile `toml:"pool"`
+}
+
+// poolFile is one pool. What it leaves out comes from the node type.
+type poolFile struct {
+	Device string `toml:"device"`
+	Count  int    `toml:"count"`
+	Name   string `toml:"name"`   // default: the device type
+	Node   string `toml:"node"`   // node type; default: the shipped one with this device
+	Inside string `toml:"inside"` // pool whose nodes these devices are the host sockets of
+
+	PerNode  int         `toml:"per_node"`
+	NIC      string      `toml:"nic"`
+	HostLink string      `toml:"host_link"`
+	PeerLink string      `toml:"peer_link"`
+	Price    *unit.Price `toml:"price"` // per device
+}
+
+type trainFile struct {
+	Batch        int     `toml:"batch"`
+	Microbatches int     `toml:"microbatches"`
+	Rounds       int     `toml:"rounds"`
+	Schedule     string  `toml:"schedule"`
+	Inference    bool    `toml:"inference"`
+	Precision    string  `toml:"precision"`
+	Optimizer    string  `toml:"optimizer"`
+	Sync         string  `toml:"sync"`
+	CommParallel float64 `toml:"comm_parallel"`
+}
+
+type placeFile struct {
+	Policy        string      `toml:"policy"`
+	Fitness       string      `toml:"fitness"`
+	Merge         string      `toml:"merge"`
+	Objective     string      `toml:"objective"`
+	MinThroughput float64     `toml:"min_throughput"` // samples/s
+	MaxPrice      *unit.Price `toml:"max_price"`
+	MaxCost       float64     `toml:"max_cost"` // USD per million samples
+	Scheme        []string    `toml:"scheme"`   // fixed: pool per layer
+	Devices       []int       `toml:"devices"`  // fixed: devices per stage
+	Evaluations   int         `toml:"evaluations"`
+	Genetic       geneticFile `toml:"genetic"`
+}
+
+type geneticFile struct {
+	Population    int      `toml:"population"`
+	Generations   int      `toml:"generations"`
+	Patience      int      `toml:"patience"`
+	Selection     string   `toml:"selection"`
+	Tournament    int      `toml:"tournament"`
+	Crossover     string   `toml:"crossover"`
+	CrossoverRate *float64 `toml:"crossover_rate"`
+	Mutation      *float64 `toml:"mutation"`
+	Elite         *int     `toml:"elite"`
+	Seeds         *bool    `toml:"seeds"`
+}
+
+type lookupFile struct {
+	Generator string     `toml:"generator"`
+	Alpha     float64    `toml:"alpha"`
+	Scatter   bool       `toml:"scatter"`
+	Drift     *driftFile `toml:"drift"`
+	File      string     `toml:"file"` // trace: path, relative to the scenario
+	Format    string     `toml:"format"`
+	Column    string     `toml:"column"`
+	Wrap      bool       `toml:"wrap"`
+}
+
+type driftFile struct {
+	Rows    unit.Ratio `toml:"rows"`
+	Lookups unit.Ratio `toml:"lookups"`
+	Move    int64      `toml:"move"`
+}
+
+type slotsFile struct {
+	Capacity    Amount `toml:"capacity"`
+	Replacement string `toml:"replacement"`
+	Shortage    string `toml:"shortage"`
+	Lookahead   int    `toml:"lookahead"`
+}
+
+type limitsFile struct {
+	Events    uint64 `toml:"events"`     // default engine.DefaultMaxEvents
+	TraceKeys int64  `toml:"trace_keys"` // default lookups.DefaultTraceKeys
+}
+
+func defaults() file {
+	return file{
+		Seed: 1,
+		Training: trainFile{
+			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
+			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
+		},
+		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Objective: "throughput"},
+	}
+}

@@ -1,0 +1,136 @@
+package scenarios
+
+import (
+	"errors"
+	"strings"
+
+	"stowage/hw/spec"
+	"stowage/sim/slots"
+	"stowage/workloads"
+	"stowage/workloads/lookups"
+)
+
+// MaxLookahead bounds slots.lookahead.
+const MaxLookahead = 1 << 16
+
+// embedding reads the sections lookups and slots.
+func (b *builder) embedding() {
+	if b.sc.Model == nil {
+		return
+	}
+	sparse := 0
+	var rows int64
+	for i := range b.sc.Model.Layers {
+		if l := &b.sc.Model.Layers[i]; l.Sparse() {
+			sparse++
+			rows = l.Rows()
+		}
+	}
+	if sparse == 0 {
+		for _, key := range []string{"lookups", "slots"} {
+			if b.doc.Has(spec.Path{key}) {
+				b.fail(spec.Path{key}, "the model %s has no embedding layer", b.sc.Model.Name)
+			}
+		}
+		return
+	}
+	if b.f.Slots != nil {
+		b.slots()
+		if b.f.Lookups == nil {
+			b.missing(spec.Path{"lookups"}, `a section that says how rows are looked up, e.g. generator = "zipf", alpha = 1.05`)
+			return
+		}
+	}
+	if b.f.Lookups != nil {
+		b.lookups(sparse, rows)
+	}
+}
+
+func (b *builder) slots() {
+	f := b.f.Slots
+	at := func(key string) spec.Path { return spec.Path{"slots", key} }
+	if !b.doc.Has(at("capacity")) {
+		b.missing(at("capacity"), `a share of the rows ("5 %"), memory ("2 GiB") or a number of slots`)
+	}
+	var known []string
+	for _, p := range slots.Policies() {
+		known = append(known, p.Name)
+	}
+	if f.Replacement == "" {
+		f.Replacement = "lru"
+	}
+	b.oneOf(at("replacement"), f.Replacement, known)
+	if f.Shortage != "" {
+		b.oneOf(at("shortage"), f.Shortage, []string{"evict"})
+	}
+	if f.Lookahead < 0 || f.Lookahead > MaxLookahead {
+		b.fail(at("lookahead"), "%d: from 0 to MaxLookahead = %d rounds", f.Lookahead, MaxLookahead)
+	}
+	b.sc.Slots = &Slots{Capacity: f.Capacity, Replacement: f.Replacement, Lookahead: f.Lookahead}
+	b.sc.Problem.Lookahead = f.Lookahead
+}
+
+func (b *builder) lookups(sparse int, rows int64) {
+	f := b.f.Lookups
+	at := func(key string) spec.Path { return spec.Path{"lookups", key} }
+	s := &lookups.Spec{Generator: f.Generator, Alpha: f.Alpha, Scatter: f.Scatter, Wrap: f.Wrap}
+	if f.Generator == "" {
+		b.missing(at("generator"), "one of "+strings.Join(lookups.Generators(), ", "))
+		return
+	}
+	if f.Drift != nil {
+		s.Drift = lookups.Drift{Rows: float64(f.Drift.Rows), Lookups: float64(f.Drift.Lookups), Move: f.Drift.Move}
+	}
+	if f.Generator == lookups.Traced {
+		if !b.traceKeys(s, f, sparse, rows) {
+			return
+		}
+	} else if f.File != "" {
+		b.fail(at("file"), "it goes with generator = %q only", lookups.Traced)
+		return
+	}
+	if err := s.Validate(); err != nil {
+		var se *lookups.SpecError
+		if errors.As(err, &se) {
+			path := spec.Path{"lookups"}
+			for _, step := range strings.Split(se.Key, ".") {
+				path = append(path, step)
+			}
+			b.fail(path, "%s: %s", se.Value, se.Want)
+		} else {
+			b.fail(spec.Path{"lookups"}, "%v", err)
+		}
+		return
+	}
+	b.sc.Lookups = s
+}
+
+func (b *builder) traceKeys(s *lookups.Spec, f *lookupFile, sparse int, rows int64) bool {
+	at := func(key string) spec.Path { return spec.Path{"lookups", key} }
+	if f.File == "" {
+		b.missing(at("file"), "the path of a trace file")
+		return false
+	}
+	if sparse > 1 {
+		b.fail(at("file"), "a trace holds the keys of one embedding layer; the model %s has %d", b.sc.Model.Name, sparse)
+		return false
+	}
+	keys, _, err := lookups.LoadKeys(b.resolve(f.File), lookups.FileOptions{Format: f.Format, Column: f.Column}, rows)
+	if err != nil {
+		b.fail(at("file"), "%v", err)
+		return false
+	}
+	s.Keys = keys
+	return true
+}
+
+// sparseLayers returns the indices of a model's embedding layers.
+func sparseLayers(m *workloads.Model) []int {
+	var ls []int
+	for i := range m.Layers {
+		if m.Layers[i].Sparse() {
+			ls = append(ls, i)
+		}
+	}
+	return ls
+}

@@ -1,0 +1,115 @@
+package scenarios
+
+import (
+	"strings"
+
+	"stowage/hw/spec"
+	"stowage/sim/placement"
+)
+
+// MaxEvaluations bounds placement.evaluations.
+const MaxEvaluations = 1 << 30
+
+func (b *builder) placement() {
+	f, p, o := &b.f.Placement, &b.sc.Problem, &b.sc.Search
+	at := func(key string) spec.Path { return spec.Path{"placement", key} }
+	b.oneOf(at("policy"), f.Policy, placement.PolicyNames())
+	b.sc.Policy, _ = placement.LookupPolicy(f.Policy)
+	b.oneOf(at("fitness"), f.Fitness, []string{string(placement.ClosedForm), string(placement.Recurrence)})
+	b.oneOf(at("merge"), f.Merge, []string{string(placement.Contiguous), string(placement.ByType)})
+	b.oneOf(at("objective"), f.Objective, []string{string(placement.Throughput), string(placement.Cost), string(placement.Time)})
+	p.Merge, p.Objective = placement.Merge(f.Merge), placement.Objective(f.Objective)
+	if f.MinThroughput < 0 {
+		b.fail(at("min_throughput"), "%v: samples/s, at least 0", f.MinThroughput)
+	}
+	if f.MaxCost < 0 {
+		b.fail(at("max_cost"), "%v: USD per million samples, at least 0", f.MaxCost)
+	}
+	p.MinThroughput, p.MaxCost = f.MinThroughput, f.MaxCost
+	if f.MaxPrice != nil {
+		p.MaxPrice = float64(*f.MaxPrice)
+	}
+	if f.Evaluations < 0 || f.Evaluations > MaxEvaluations {
+		b.fail(at("evaluations"), "%d: from 1 to MaxEvaluations = %d", f.Evaluations, MaxEvaluations)
+	}
+	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Evaluations: f.Evaluations, Genetic: b.genetic()}
+	b.fixed()
+}
+
+func (b *builder) genetic() placement.Genetic {
+	f := &b.f.Placement.Genetic
+	g := placement.DefaultGenetic()
+	set := func(v *int, to int, key string) {
+		if b.doc.Has(spec.Path{"placement", "genetic", key}) {
+			*v = to
+		}
+	}
+	set(&g.Population, f.Population, "population")
+	set(&g.Generations, f.Generations, "generations")
+	set(&g.Patience, f.Patience, "patience")
+	set(&g.Tournament, f.Tournament, "tournament")
+	if f.Selection != "" {
+		g.Selection = f.Selection
+	}
+	if f.Crossover != "" {
+		g.Crossover = f.Crossover
+	}
+	if f.CrossoverRate != nil {
+		g.CrossRate = *f.CrossoverRate
+	}
+	if f.Mutation != nil {
+		g.Mutation = *f.Mutation
+	}
+	if f.Elite != nil {
+		g.Elite = *f.Elite
+	}
+	if f.Seeds != nil {
+		g.NoSeeds = !*f.Seeds
+	}
+	if err := g.Validate(); err != nil {
+		key, message, _ := strings.Cut(err.Error(), " = ")
+		b.fail(spec.Path{"placement", "genetic", key}, "%s", message)
+	}
+	return g
+}
+
+// fixed reads the scheme of the placement policy `fixed`: a pool for every
+// layer, and devices for every stage if wanted.
+func (b *builder) fixed() {
+	f := &b.f.Placement
+	at := func(path ...any) spec.Path { return append(spec.Path{"placement"}, path...) }
+	if f.Policy != "fixed" {
+		for _, key := range []string{"scheme", "devices"} {
+			if b.doc.Has(at(key)) {
+				b.fail(at(key), `it goes with policy = "fixed" only`)
+			}
+		}
+		return
+	}
+	if b.sc.Model == nil || b.sc.Cluster == nil {
+		return
+	}
+	if len(f.Scheme) != len(b.sc.Model.Layers) {
+		b.fail(at("scheme"), "%d pools for the %d layers of %s", len(f.Scheme), len(b.sc.Model.Layers), b.sc.Model.Name)
+		return
+	}
+	var names []string
+	index := map[string]int{}
+	for i := range b.sc.Cluster.Pools {
+		names = append(names, b.sc.Cluster.Pools[i].Name)
+		index[names[i]] = i
+	}
+	for l, name := range f.Scheme {
+		t, ok := index[name]
+		if !ok {
+			b.fail(at("scheme", l), "unknown pool %q%s: one of %q", name, didYouMean(name, names), names)
+		}
+		b.sc.Search.Scheme = append(b.sc.Search.Scheme, uint8(t))
+	}
+	for i, k := range f.Devices {
+		if k < 1 || k > MaxDevices {
+			b.fail(at("devices", i), "%d: from 1 to MaxDevices = %d devices", k, MaxDevices)
+		}
+	}
+	b.sc.Search.Devices = f.Devices
+}

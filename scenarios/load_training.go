@@ -1,0 +1,52 @@
+package scenarios
+
+import (
+	"slices"
+
+	"stowage/hw"
+	"stowage/hw/spec"
+	"stowage/sim/pipeline"
+	"stowage/sim/placement"
+)
+
+// MaxRounds bounds training.rounds.
+const MaxRounds = 1 << 24
+
+func (b *builder) training() {
+	t, p := &b.f.Training, &b.sc.Problem
+	at := func(key string) spec.Path { return spec.Path{"training", key} }
+	if !b.doc.Has(at("batch")) {
+		b.missing(at("batch"), "samples per training round, e.g. 4096")
+	} else if t.Batch < 1 || t.Batch > 1<<30 {
+		b.fail(at("batch"), "%d: from 1 to 2^30 samples", t.Batch)
+	} else if t.Microbatches >= 1 && t.Batch%t.Microbatches != 0 {
+		b.fail(at("batch"), "%d is no multiple of microbatches = %d", t.Batch, t.Microbatches)
+	}
+	if t.Microbatches < 1 || t.Microbatches > 1<<20 {
+		b.fail(at("microbatches"), "%d: from 1 to 2^20", t.Microbatches)
+	}
+	if t.Rounds < 1 || t.Rounds > MaxRounds {
+		b.fail(at("rounds"), "%d: from 1 to MaxRounds = %d", t.Rounds, MaxRounds)
+	}
+	if !(t.CommParallel >= 0 && t.CommParallel <= 1) {
+		b.fail(at("comm_parallel"), "%v: a number from 0 to 1", t.CommParallel)
+	}
+	s, ok := pipeline.LookupSchedule(t.Schedule)
+	if !ok {
+		b.oneOf(at("schedule"), t.Schedule, pipeline.ScheduleNames())
+	}
+	b.oneOf(at("precision"), t.Precision, []string{"fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8"})
+	b.oneOf(at("optimizer"), t.Optimizer, []string{"sgd", "momentum", "adagrad", "adam"})
+	b.oneOf(at("sync"), t.Sync, []string{"ring", "ps", "none"})
+	p.Batch, p.Microbatches, p.Schedule, p.Inference = t.Batch, t.Microbatches, s, t.Inference
+	p.Precision, p.Optimizer = hw.Precision(t.Precision), placement.Optimizer(t.Optimizer)
+	p.Sync, p.CommParallel = placement.Sync(t.Sync), t.CommParallel
+	b.sc.Rounds = t.Rounds
+}
+
+// oneOf complains about a value that is none of the known ones.
+func (b *builder) oneOf(path spec.Path, value string, known []string) {
+	if !slices.Contains(known, value) {
+		b.fail(path, "unknown value %q%s: one of %q", value, didYouMean(value, known), known)
+	}
+}

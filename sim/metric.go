@@ -1,0 +1,81 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Metric is one headline number of a run.
+type Metric struct {
+	Name  string
+	Value float64
+	Unit  string
+}
+
+// Metrics are the headline numbers in the order in which they are shown. A
+// metric that does not apply is absent, never zero. As JSON they are one object
+// in the same order: {"throughput": {"value": 1, "unit": "samples/s"}, …}.
+type Metrics []Metric
+
+// Get returns the metric of that name.
+func (ms Metrics) Get(name string) (Metric, bool) {
+	for _, m := range ms {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Metric{}, false
+}
+
+// MarshalJSON writes one object and keeps the order.
+func (ms Metrics) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range ms {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.Name)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		v, err := json.Marshal(struct {
+			Value float64 `json:"value"`
+			Unit  string  `json:"unit"`
+		}{m.Value, m.Unit})
+		if err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		b.Write(v)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// MetricKind says how to read a metric: what it means, its unit, which direction is better.
+type MetricKind struct {
+	Name   string
+	Unit   string
+	Better string // "higher", "lower" or "" (neither)
+	Means  string // one sentence for people
+}
+
+// MetricKinds lists every metric that a run may carry, in the order of summaries.
+var MetricKinds = []MetricKind{
+	{"throughput", "samples/s", "higher", "samples trained per second over the whole run"},
+	{"step_time", "s", "lower", "mean time of one training round"},
+	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm"},
+	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples"},
+	{"price", "USD/h", "lower", "price of all devices of the scheme per hour"},
+	{"bubble_ratio", "ratio", "lower", "share of device time spent waiting for other stages"},
+	{"stall_ratio", "ratio", "lower", "share of device time spent waiting for embedding rows"},
+	{"hit_ratio", "ratio", "higher", "unique rows found in a slot / unique rows looked up, per round"},
+	{"lookup_hit_ratio", "ratio", "higher", "lookups whose row was in a slot / lookups"},
+	{"peak_memory", "B", "lower", "largest peak memory of any device"},
+	{"fitness", "", "higher", "what the placement policy maximised"},
+	{"closed_form_throughput", "samples/s", "higher", "throughput that the published closed form predicts"},
+	{"recurrence_throughput", "samples/s", "higher", "throughput of one step by the exact recurrence, nothing contending"},
+	{"evaluations", "schemes", "lower", "schemes whose fitness was computed"},
+}

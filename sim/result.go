@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"time"
+
+	"stowage/hw/unit"
+)
+
+// Result is what a run yields: a value without ties to the run, a function of
+// scenario, seed and version alone. Wall-clock figures never enter it.
+type Result struct {
+	Scenario string `json:"scenario"`
+	Title    string `json:"title,omitempty"`
+	Seed     int64  `json:"seed"`
+	Version  string `json:"version"`
+
+	// Replacement names the replacement policy of the slot tables; empty when no
+	// layer of the target scheme uses one.
+	Replacement string `json:"replacement,omitempty"`
+
+	Metrics Metrics `json:"metrics"`
+	Scheme  Scheme  `json:"scheme"`
+	Search  *Search `json:"search,omitempty"`
+	Rounds  []Round `json:"rounds,omitempty"`
+	// Curves holds hit ratios by number of slots, a curve for every embedding
+	// layer that the target scheme puts behind a slot table.
+	Curves []Curve `json:"curves,omitempty"`
+	// Warnings are things to know before trusting the numbers.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Scheme is the target scheme and how busy its stages were.
+type Scheme struct {
+	Placement  string   `json:"placement"`   // placement policy
+	Fitness    string   `json:"fitness"`     // fidelity the policy searched with: closed-form, recurrence
+	Objective  string   `json:"objective"`   // throughput, cost, time
+	Merge      string   `json:"merge"`       // contiguous, by-type
+	Schedule   string   `json:"schedule"`    // gpipe, 1f1b
+	LayerNames []string `json:"layer_names"` // in model order
+	Layers     []string `json:"layers"`      // device type of each layer
+	Pools      []string `json:"pools"`       // pool of each layer
+	Stages     []Stage  `json:"stages"`
+}
+
+// Stage is one stage of the target scheme. Busy, Sync, Stall and Idle are
+// shares of the run's time and sum to 1.
+type Stage struct {
+	Device  string `json:"device"` // device type
+	Kind    string `json:"kind"`   // cpu, gpu, npu
+	Pool    string `json:"pool"`
+	First   int    `json:"first"` // first layer
+	Last    int    `json:"last"`  // last layer (a by-type stage may skip layers between)
+	Layers  []int  `json:"layers"`
+	Devices int    `json:"devices"`
+
+	Busy  float64 `json:"busy"`  // computing
+	Sync  float64 `json:"sync"`  // synchronising gradients among replicas
+	Stall float64 `json:"stall"` // waiting for embedding rows to reach slots
+	Idle  float64 `json:"idle"`  // waiting for other stages: bubbles
+
+	Forward  time.Duration `json:"forward_ns"`  // per micro-batch
+	Backward time.Duration `json:"backward_ns"` // per micro-batch
+
+	Memory Memory `json:"memory"` // peak of one device
+}
+
+// Memory is the peak memory of one device of a stage, by use.
+type Memory struct {
+	Weights     unit.Bytes `json:"weights"`
+	Gradients   unit.Bytes `json:"gradients"`
+	Optimizer   unit.Bytes `json:"optimizer"`
+	Activations unit.Bytes `json:"activations"`
+	Slots       unit.Bytes `json:"slots"` // slot tables, or whole tables where no slot table is used
+	Total       unit.Bytes `json:"total"`
+	Capacity    unit.Bytes `json:"capacity"`
+}
+
+// Search says how the target scheme was found.
+type Search struct {
+	Evaluations int          `json:"evaluations"` // schemes whose fitness was computed
+	History     []Generation `json:"history,omitempty"`
+}
+
+// Generation is the state of a search after some evaluations: for `genetic`
+// one a generation, for other policies one at every improvement.
+type Generation struct {
+	Generation  int     `json:"generation"`
+	Evaluations int     `json:"evaluations"`
+	Best        float64 `json:"best"`           // best fitness so far
+	Mean        float64 `json:"mean,omitempty"` // mean fitness of the feasible part of the population; 0: none
+	// Feasible is the feasible share of the population; 0 where it does not apply.
+	Feasible float64 `json:"feasible,omitempty"`
+}
+
+// Round is one training round (step) of the run. Counters sum over all slot tables.
+type Round struct {
+	Round      int           `json:"round"`
+	Start      time.Duration `json:"start_ns"` // the End of the round before
+	End        time.Duration `json:"end_ns"`
+	StepTime   time.Duration `json:"step_ns"` // End minus the End of the round before
+	Throughput float64       `json:"throughput"`
+	Stall      time.Duration `json:"stall_ns"` // longest wait of a stage for embedding rows
+
+	// Slots is nil when no layer of the scheme uses a slot table.
+	Slots *SlotCounters `json:"slots,omitempty"`
+}
+
+// SlotCounters count what one round did to the slot tables.
+type SlotCounters struct {
+	Lookups    int64   `json:"lookups"`
+	Unique     int64   `json:"unique"`
+	Hits       int64   `json:"hits"`   // unique rows found in a slot
+	Misses     int64   `json:"misses"` // unique rows written into a slot
+	Evictions  int64   `json:"evictions"`
+	WriteBacks int64   `json:"write_backs"`
+	HitRatio   float64 `json:"hit_ratio"` // hits / unique
+	BytesIn    int64   `json:"bytes_in"`  // host to device
+	BytesOut   int64   `json:"bytes_out"` // device to host
+	Used       int64   `json:"used"`      // slots in use after the round
+}
+
+// Curve is hit ratio by number of slots for one embedding layer.
+type Curve struct {
+	Layer    string       `json:"layer"`
+	Policy   string       `json:"policy"`
+	RowBytes unit.Bytes   `json:"row_bytes"` // of one slot
+	Rows     int64        `json:"rows"`      // rows of the layer's tables
+	Slots    int          `json:"slots"`     // what the scenario gives the layer
+	Points   []CurvePoint `json:"points"`
+}
+
+// CurvePoint is one point of a Curve. Warm leaves out the first quarter of the rounds.
+type CurvePoint struct {
+	Slots    int     `json:"slots"`
+	HitRatio float64 `json:"hit_ratio"` // hits / unique rows over all rounds
+	Warm     float64 `json:"warm"`
+}

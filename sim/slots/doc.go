@@ -1,0 +1,42 @@
+// Package slots is the slot table: which embedding rows are in the storage slots
+// of a processor's memory, round after round, and which leave when slots run
+// short.
+//
+// # A round
+//
+// [Table.Plan] takes one round of unique keys and decides everything about it:
+//
+//  1. Classify the keys by the mapping: hits are in a slot, misses are the
+//     target parameters that must be written.
+//  2. Check that the rows of this round and of the rounds in flight fit into
+//     the slots together; if not, a [*ShortageError] and no change.
+//  3. Hits are touched and pinned, in the order of the round's keys.
+//  4. The remaining slots come from the mapping. If they do not suffice, the
+//     replacement policy chooses as many victims as are missing, never a pinned
+//     row; dirty ones are written back.
+//  5. Misses are filled and pinned, in the order of the round's keys.
+//
+// [Table.Release] ends the oldest round in flight: its updates are committed,
+// so its rows become dirty, and its pins are dropped. Rounds are committed in
+// the order in which they were planned. A row that two rounds in flight share
+// stays in its slot from the first to the last of them, and the updates land
+// there in place: a later round reads what the earlier one has committed. A row
+// that leaves is written back if dirty, so that a fill always reads the last
+// committed value.
+//
+// A look-ahead of d means that round r is planned while the d rounds before it
+// are in flight: Release is called before Plan until at most d are. The state of
+// the table then depends on the trace, the capacity, the policy and d, never on
+// timing.
+//
+// # Replay
+//
+// [Table.Replay] takes single lookups instead, without rounds or pins: the
+// classical comparison of replacement policies, to the last miss.
+//
+// # Policies
+//
+// A replacement policy is one file and one line in the list in policy.go.
+//
+// The package has no clock. A table belongs to one goroutine.
+package slots

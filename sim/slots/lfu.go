@@ -1,0 +1,163 @@
+package slots
+
+import "stowage/workloads/lookups"
+
+// lfu evicts the row with the fewest lookups since it was filled; among equals
+// the one that reached that count first. Counts are kept for rows in slots only
+// ("in-cache LFU"), and a fill counts its own lookups: 1 in replay, all lookups
+// of the row in the round otherwise, as ColossalAI's cache manager and FBGEMM's
+// LFU counters do.
+//
+// Rows of one count form a group, in the order in which they reached it; groups
+// form a list by count. A hit moves a row a few groups on, never more than it
+// has lookups.
+type lfu struct {
+	rows   []lfuRow // per slot
+	groups []lfuGroup
+	free   int32 // list of unused groups by next; 0: none
+	counts []uint32
+}
+
+type lfuRow struct {
+	prev, next int32 // in the group; none at its ends
+	group      int32
+}
+
+// lfuGroup 0 is the head of the list: its next is the smallest count.
+type lfuGroup struct {
+	count           uint64
+	first, last     int32 // rows, by the time they reached the count
+	smaller, larger int32 // groups
+}
+
+func newLFU(cfg Config) (policy, error) {
+	n := cfg.occupiable()
+	// The head, one group per row, and one while a row moves between two.
+	p := &lfu{rows: make([]lfuRow, n), groups: make([]lfuGroup, n+2)}
+	for g := len(p.groups) - 1; g > 0; g-- {
+		p.groups[g].larger = p.free
+		p.free = int32(g)
+	}
+	return p, nil
+}
+
+func (p *lfu) begin(r lookups.Round) error {
+	p.counts = r.Counts
+	return nil
+}
+
+func (p *lfu) hit(slot int32, i int)  { p.add(slot, uint64(p.counts[i])) }
+func (p *lfu) fill(slot int32, i int) { p.start(slot, uint64(p.counts[i])) }
+
+// start puts a filled slot in with a count.
+func (p *lfu) start(slot int32, count uint64) {
+	p.join(slot, p.seek(p.groups[0].larger, count), count)
+}
+
+// add raises the count of a slot.
+func (p *lfu) add(slot int32, n uint64) {
+	g := p.rows[slot].group
+	count := p.groups[g].count + n
+	h := p.seek(p.groups[g].larger, count)
+	alone := p.groups[g].first == p.groups[g].last
+	if alone && h == p.groups[g].larger && (h == 0 || p.groups[h].count != count) {
+		p.groups[g].count = count // the group stays where it is in the list
+		return
+	}
+	p.leave(slot)
+	p.join(slot, h, count)
+}
+
+// seek returns the first group from g on with at least count, 0 if none.
+func (p *lfu) seek(g int32, count uint64) int32 {
+	for g != 0 && p.groups[g].count < count {
+		g = p.groups[g].larger
+	}
+	return g
+}
+
+// join appends slot to the group of count, which is h or goes in before h.
+func (p *lfu) join(slot, h int32, count uint64) {
+	if h == 0 || p.groups[h].count != count {
+		h = p.insert(h, count)
+	}
+	g := &p.groups[h]
+	p.rows[slot] = lfuRow{prev: g.last, next: none, group: h}
+	if g.last == none {
+		g.first = slot
+	} else {
+		p.rows[g.last].next = slot
+	}
+	g.last = slot
+}
+
+// insert puts an empty group in before h.
+func (p *lfu) insert(h int32, count uint64) int32 {
+	g := p.free
+	p.free = p.groups[g].larger
+	before := p.groups[h].smaller
+	p.groups[g] = lfuGroup{count: count, first: none, last: none, smaller: before, larger: h}
+	p.groups[before].larger = g
+	p.groups[h].smaller = g
+	return g
+}
+
+// leave takes slot out of its group, and an emptied group out of the list.
+func (p *lfu) leave(slot int32) {
+	r := p.rows[slot]
+	g := &p.groups[r.group]
+	if r.prev == none {
+		g.first = r.next
+	} else {
+		p.rows[r.prev].next = r.next
+	}
+	if r.next == none {
+		g.last = r.prev
+	} else {
+		p.rows[r.next].prev = r.prev
+	}
+	if g.first == none {
+		p.groups[g.smaller].larger = g.larger
+		p.groups[g.larger].smaller = g.smaller
+		g.larger = p.free
+		p.free = r.group
+	}
+}
+
+func (p *lfu) victims(n int, pins []uint32, dst []int32) []int32 {
+	g := p.groups[0].larger
+	for n > 0 {
+		larger := p.groups[g].larger // the group may be gone after its last row
+		for s := p.groups[g].first; s != none && n > 0; {
+			next := p.rows[s].next
+			if pins[s] == 0 {
+				p.leave(s)
+				dst = append(dst, s)
+				n--
+			}
+			s = next
+		}
+		g = larger
+	}
+	return dst
+}
+
+func (p *lfu) replay(t *Table, keys []uint32) (misses int) {
+	for _, k := range keys {
+		if s := t.index.get(k); s != none {
+			p.add(s, 1)
+			continue
+		}
+		misses++
+		var s int32
+		if t.used < len(t.keys) {
+			s = t.occupy(k)
+		} else {
+			s = p.groups[p.groups[0].larger].first
+			p.leave(s)
+			t.replace(s, k)
+		}
+		p.start(s, 1)
+	}
+	return misses
+}

@@ -1,0 +1,89 @@
+package slots
+
+// ring is a circular list of slots from the oldest to the newest. It gives a queue
+// whose oldest becomes the newest by moving one pointer.
+type ring struct {
+	nodes  []node // per slot
+	oldest int32  // none when empty
+}
+
+type node struct{ prev, next int32 }
+
+func newRing(slots int) ring {
+	return ring{nodes: make([]node, slots), oldest: none}
+}
+
+// push makes s, which is not in the ring, the newest.
+func (r *ring) push(s int32) {
+	if r.oldest == none {
+		r.nodes[s] = node{s, s}
+		r.oldest = s
+		return
+	}
+	r.link(s)
+}
+
+// link puts s between the newest and the oldest.
+func (r *ring) link(s int32) {
+	first := r.oldest
+	last := r.nodes[first].prev
+	r.nodes[s] = node{last, first}
+	r.nodes[last].next = s
+	r.nodes[first].prev = s
+}
+
+// remove takes s out.
+func (r *ring) remove(s int32) {
+	n := r.nodes[s]
+	if n.next == s {
+		r.oldest = none
+		return
+	}
+	r.nodes[n.prev].next = n.next
+	r.nodes[n.next].prev = n.prev
+	if r.oldest == s {
+		r.oldest = n.next
+	}
+}
+
+// rotate makes the oldest the newest and returns it.
+func (r *ring) rotate() int32 {
+	s := r.oldest
+	r.oldest = r.nodes[s].next
+	return s
+}
+
+// touch makes s the newest.
+func (r *ring) touch(s int32) { r.oldest = touched(r.nodes, r.oldest, s) }
+
+// touched makes s the newest and returns the oldest after it. Replay loops call it
+// with the ring's parts in registers.
+func touched(nodes []node, oldest, s int32) int32 {
+	n := nodes[s]
+	if s == oldest {
+		return n.next
+	}
+	nodes[n.prev].next = n.next
+	nodes[n.next].prev = n.prev
+	last := nodes[oldest].prev
+	nodes[s] = node{last, oldest}
+	nodes[last].next = s
+	nodes[oldest].prev = s
+	return oldest
+}
+
+// victims takes the n oldest slots out whose pins are zero. Pinned slots keep
+// their place.
+func (r *ring) victims(n int, pins []uint32, dst []int32) []int32 {
+	s := r.oldest
+	for ; n > 0; n-- {
+		for pins[s] > 0 {
+			s = r.nodes[s].next
+		}
+		next := r.nodes[s].next
+		r.remove(s)
+		dst = append(dst, s)
+		s = next
+	}
+	return dst
+}

@@ -1,0 +1,211 @@
+package slots
+
+import (
+	"fmt"
+	"math"
+
+	"stowage/workloads/lookups"
+)
+
+// Config describes a slot table. It never changes and may be shared.
+type Config struct {
+	// Slots is the capacity in rows, 1 to 2^31-1. Memory is taken for at most
+	// Rows of them.
+	Slots int
+
+	// Rows is the number of rows of the layer: all keys are below it.
+	Rows int64
+
+	// Policy is the name of a replacement policy, one of Policies().
+	Policy string
+
+	// Future is the trace that Plan will be given, from its first round on. The
+	// policy min cannot plan without it; the others ignore it. Replay does not
+	// need it.
+	Future *lookups.Trace
+
+	// ReadOnly says that rounds do not update rows (inference): no row becomes
+	// dirty, and none is written back.
+	ReadOnly bool
+
+	future *future // made from Future, shared by tables of one trace
+}
+
+// Counts are the figures of one round, or sums over rounds (Used is then that of
+// the last round).
+type Counts struct {
+	Lookups    int // before the round was made unique
+	Unique     int // = Hits + Misses
+	Hits       int // unique keys that were in a slot
+	HitLookups int // lookups whose row was in a slot when the round was planned
+	Misses     int // unique keys that were filled
+	Evictions  int
+	WriteBacks int // evicted rows that were dirty
+	Used       int // slots that hold a row after the round was planned
+}
+
+// HitRatio is the share of lookups whose row was in a slot; 0 without lookups.
+func (c Counts) HitRatio() float64 { return ratio(c.HitLookups, c.Lookups) }
+
+// UniqueHitRatio is the share of unique keys that were in a slot: what decides
+// the bytes moved. 0 without keys.
+func (c Counts) UniqueHitRatio() float64 { return ratio(c.Hits, c.Unique) }
+
+func ratio(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// Add returns the sum of two counts; Used is that of d, the later one.
+func (c Counts) Add(d Counts) Counts {
+	return Counts{
+		Lookups:    c.Lookups + d.Lookups,
+		Unique:     c.Unique + d.Unique,
+		Hits:       c.Hits + d.Hits,
+		HitLookups: c.HitLookups + d.HitLookups,
+		Misses:     c.Misses + d.Misses,
+		Evictions:  c.Evictions + d.Evictions,
+		WriteBacks: c.WriteBacks + d.WriteBacks,
+		Used:       d.Used,
+	}
+}
+
+// Move is a row that entered or left a slot.
+type Move struct {
+	Key   uint32
+	Slot  int32
+	Dirty bool // the row was written back; evictions only
+}
+
+// Table is a slot table: the mapping between slots and rows, what pins and dirties
+// them, and the order of replacement.
+type Table struct {
+	cfg    Config
+	policy policy
+
+	index index    // key -> slot
+	keys  []uint32 // slot -> key; valid for slots below used
+	pins  []uint32 // per slot: rounds in flight that use its row
+	dirty []bool   // per slot
+
+	// Slots are taken from the lowest on, and a victim's slot is filled in the
+	// same Plan: occupied slots are exactly those below used.
+	used   int
+	pinned int // slots with pins > 0
+
+	flights flights
+	planned int // rounds planned so far
+	single  bool
+
+	victims          []int32
+	fills, evictions []Move
+}
+
+// New returns an empty table. The error says what is wrong with cfg.
+func New(cfg Config) (*Table, error) {
+	if cfg.Slots < 1 || cfg.Slots > math.MaxInt32 {
+		return nil, fmt.Errorf("slots = %d: want 1 to %d", cfg.Slots, math.MaxInt32)
+	}
+	if cfg.Rows < 1 || cfg.Rows > lookups.MaxRows {
+		return nil, fmt.Errorf("rows = %d: want 1 to %d", cfg.Rows, int64(lookups.MaxRows))
+	}
+	if cfg.Future != nil && cfg.Future.Rows() > cfg.Rows {
+		return nil, fmt.Errorf("rows = %d: the future trace has %d rows", cfg.Rows, cfg.Future.Rows())
+	}
+	p, err := newPolicy(cfg)
+	if err != nil {
+		return nil, err
+	}
+	n := cfg.occupiable()
+	return &Table{
+		cfg:    cfg,
+		policy: p,
+		index:  newIndex(cfg.Rows, n),
+		keys:   make([]uint32, n),
+		pins:   make([]uint32, n),
+		dirty:  make([]bool, n),
+	}, nil
+}
+
+// occupiable is the number of slots that can ever hold a row.
+func (c Config) occupiable() int { return int(min(int64(c.Slots), c.Rows)) }
+
+// Slots returns the capacity.
+func (t *Table) Slots() int { return t.cfg.Slots }
+
+// Used returns the number of slots that hold a row.
+func (t *Table) Used() int { return t.used }
+
+// Remaining returns the number of free slots, from the mapping.
+func (t *Table) Remaining() int { return t.cfg.Slots - t.used }
+
+// Pinned returns the number of slots whose row is used by a round in flight.
+func (t *Table) Pinned() int { return t.pinned }
+
+// InFlight returns the number of rounds planned and not yet released.
+func (t *Table) InFlight() int { return t.flights.n }
+
+// Planned returns the number of rounds planned so far.
+func (t *Table) Planned() int { return t.planned }
+
+// Slot returns the slot that holds key, if one does.
+func (t *Table) Slot(key uint32) (slot int, ok bool) {
+	if int64(key) >= t.cfg.Rows {
+		return 0, false
+	}
+	s := t.index.get(key)
+	return int(s), s != none
+}
+
+// Fills returns the rows that the last Plan wrote into slots, in order. The slice
+// is valid until the next Plan.
+func (t *Table) Fills() []Move { return t.fills }
+
+// Evictions returns the rows that the last Plan moved out, in order, before its
+// fills. The slice is valid until the next Plan.
+func (t *Table) Evictions() []Move { return t.evictions }
+
+// Flush writes every dirty row back and returns how many there were. The rows
+// stay in their slots. It ends a run: no round may be in flight.
+func (t *Table) Flush() (writeBacks int) {
+	if t.flights.n > 0 {
+		panic(fmt.Sprintf("slots: Flush with %d rounds in flight", t.flights.n))
+	}
+	for s := range t.used {
+		if t.dirty[s] {
+			writeBacks++
+			t.dirty[s] = false
+		}
+	}
+	return writeBacks
+}
+
+// Replay looks keys up one by one, without rounds, pins or updates, and returns
+// the misses. It may be called again to go on; for min, the keys of one call are
+// the whole future. A table is used either for Replay or for
+// Plan; all keys are below the table's rows.
+func (t *Table) Replay(keys []uint32) (misses int) {
+	if t.planned > 0 {
+		panic("slots: Replay on a table that has planned rounds")
+	}
+	t.single = true
+	return t.policy.replay(t, keys)
+}
+
+// occupy puts k into a free slot and returns it. Replay only.
+func (t *Table) occupy(k uint32) int32 {
+	s := int32(t.used)
+	t.used++
+	t.keys[s] = k
+	t.index.set(k, s)
+	return s
+}
+
+// replace puts k into the slot of a victim. Replay only.
+func (t *Table) replace(s int32, k uint32) {
+	t.index.del(t.keys[s])
+	t.keys[s] = k
+	t.index.set(k, s)
+}

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"time"
+
+	"stowage/hw"
+	"stowage/hw/unit"
+	"stowage/sim/placement"
+)
+
+// Summarize makes a result of a run: metrics and stages. Scenario, seed and
+// version are the caller's to fill in.
+func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.Policy, fidelity placement.Fidelity) *Result {
+	p, pl := job.Problem, job.Plan
+	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl)}
+	r.Scheme.Placement, r.Scheme.Fitness = policy.Name, string(fidelity)
+	r.Search = &Search{Evaluations: outcome.Evaluations}
+	for _, g := range outcome.History {
+		r.Search.History = append(r.Search.History, Generation(g))
+	}
+	idle, stall := stageShares(r, run)
+	r.Metrics = metricsOf(job, run, outcome, r, idle, stall)
+	return r
+}
+
+func schemeOf(p *placement.Problem, pl *placement.Plan) Scheme {
+	s := Scheme{Objective: string(p.Objective), Merge: string(p.Merge), Schedule: p.Schedule.Name}
+	for l, t := range pl.Scheme {
+		pool := &p.Cluster.Pools[t]
+		s.LayerNames = append(s.LayerNames, p.Model.Layers[l].Name)
+		s.Layers = append(s.Layers, pool.Device.Name)
+		s.Pools = append(s.Pools, pool.Name)
+	}
+	for i := range pl.Stages {
+		st := &pl.Stages[i]
+		pool := &p.Cluster.Pools[st.Pool]
+		m := st.Memory
+		s.Stages = append(s.Stages, Stage{
+			Device: pool.Device.Name, Kind: string(pool.Device.Kind), Pool: pool.Name,
+			First: st.First, Last: st.Last, Layers: st.Layers, Devices: st.Devices,
+			Memory: Memory{
+				Weights: m.Weights, Gradients: m.Gradients, Optimizer: m.Optimizer, Activations: m.Activations,
+				Slots: m.Tables, Total: m.Total(), Capacity: m.Capacity,
+			},
+		})
+	}
+	if pipe, _, err := p.Pipeline(pl); err == nil {
+		for _, seg := range pipe.Segments {
+			s.Stages[seg.Stage].Forward += seg.Forward
+			s.Stages[seg.Stage].Backward += seg.Backward
+		}
+	}
+	return s
+}
+
+// stageShares fills in how each stage spent the run and returns the shares of
+// device time that were idle and stalled.
+func stageShares(r *Result, run *Run) (idle, stall float64) {
+	devices := 0.0
+	for i := range r.Scheme.Stages {
+		st := &r.Scheme.Stages[i]
+		if run.End > 0 {
+			of := func(d time.Duration) float64 { return float64(d) / float64(run.End) }
+			u := run.Usage[i]
+			st.Busy, st.Sync, st.Stall = of(u.Busy), of(u.Sync), of(u.Stall)
+			st.Idle = max(0, 1-st.Busy-st.Sync-st.Stall)
+		}
+		n := float64(st.Devices)
+		devices += n
+		idle += n * st.Idle
+		stall += n * st.Stall
+	}
+	return idle / devices, stall / devices
+}
+
+func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, stall float64) Metrics {
+	p, pl := job.Problem, job.Plan
+	values := map[string]float64{
+		"price": pl.Fitness.Price, "bubble_ratio": idle, "peak_memory": peakMemory(pl),
+		"fitness": outcome.Fitness.Value, "evaluations": float64(outcome.Evaluations),
+		"closed_form_throughput": pl.Fitness.Throughput,
+	}
+	if n := len(run.Rounds); n > 0 && run.End > 0 {
+		x := float64(n) * float64(p.Batch) / run.End.Seconds()
+		values["throughput"] = x
+		values["step_time"] = run.End.Seconds() / float64(n)
+		values["cost"] = pl.Fitness.Price / 3600 / x * 1e6
+		if from := n - n/4; n >= 4 {
+			span := run.End - run.Rounds[from-1].End
+			values["warm_throughput"] = float64(n-from) * float64(p.Batch) / span.Seconds()
+		}
+	}
+	if f, err := p.RecurrenceOf(pl); err == nil {
+		values["recurrence_throughput"] = f.Throughput
+	}
+	if run.Counts.Lookups > 0 {
+		values["hit_ratio"] = run.Counts.UniqueHitRatio()
+		values["lookup_hit_ratio"] = run.Counts.HitRatio()
+		values["stall_ratio"] = stall
+	}
+	var ms Metrics
+	for _, k := range MetricKinds {
+		v, ok := values[k.Name]
+		if !ok {
+			continue
+		}
+		if k.Name == "fitness" {
+			k.Unit = fitnessUnit(p.Objective)
+		}
+		ms = append(ms, Metric{k.Name, v, k.Unit})
+	}
+	return ms
+}
+
+func fitnessUnit(o placement.Objective) string {
+	switch o {
+	case placement.Cost:
+		return "Msamples/USD"
+	case placement.Time:
+		return "steps/s"
+	}
+	return "samples/s"
+}
+
+func peakMemory(pl *placement.Plan) float64 {
+	var peak unit.Bytes
+	for i := range pl.Stages {
+		peak = max(peak, pl.Stages[i].Memory.Total())
+	}
+	return float64(peak)
+}
+
+// Accelerated reports whether a layer of the plan is on a device with a memory of its own.
+func Accelerated(c *hw.Cluster, pl *placement.Plan, layer int) bool {
+	return c.Pools[pl.Scheme[layer]].Device.Kind.Accelerator()
+}

@@ -1,0 +1,137 @@
+package workloads
+
+import (
+	"stowage/hw/unit"
+)
+
+// A model file is TOML:
+//
+//	title  = "VGG-16"
+//	source = "where the architecture and its numbers come from"
+//
+//	[[layer]]
+//	name = "conv1"
+//	op   = [{ conv = { in = 3, out = 64, kernel = 3, size = 224 } }, { activation = { elements = 3_211_264 } }]
+//
+// A layer is a list of operations: conv, linear, attention, recurrent, norm,
+// activation, pool, lookup, dot, concat, loss (their keys: ops.go). FLOPs,
+// traffic, parameters, kept activations and output follow from the shapes; its
+// output is that of the last operation. Any of the keys flops, traffic, params,
+// output, stored, backward replaces the derived amount; a layer without
+// operations gives them itself. The kind is that of the operations when they
+// agree, else "block", else what the key kind says.
+//
+// repeat = 24 makes a chain of 24 such layers, NAME.1 to NAME.24.
+//
+// A sparse layer has tables instead of operations,
+//
+//	table = [{ name = "user", rows = 1_000_000, dim = 16, lookups = 3 }]
+//
+// and hands on one vector a table, the sum of its lookups (pooling = "sum", the
+// default), or all rows (pooling = "none").
+//
+// Measured times go into profiles, one entry per device type and batch:
+//
+//	[[layer.profile]]
+//	device = "v100-16"
+//	batch = 128
+//	forward = "22.3 ms"
+//	backward = "24.6 ms"
+//
+// With only_profiled = true, device types without a profile cannot run the
+// layer; else they are timed by roofline.
+//
+// Without edges the layers are a chain. Else edges are complete:
+//
+//	edge = [{ from = "input", to = "embedding", elements = 26 }]
+//
+// elements (per sample) defaults to the output of the layer it comes from. An
+// edge to a repeated layer's NAME goes to its first copy, from NAME comes from
+// its last. Layers that are out of order are sorted, keeping the file's order
+// where edges allow.
+type modelFile struct {
+	Title  string      `toml:"title"`
+	Source string      `toml:"source"`
+	Layers []layerFile `toml:"layer"`
+	Edges  []edgeFile  `toml:"edge"`
+}
+
+type layerFile struct {
+	Name   string `toml:"name"`
+	Kind   string `toml:"kind"`
+	Repeat *int   `toml:"repeat"`
+
+	Ops     []opFile    `toml:"op"`
+	Tables  []tableFile `toml:"table"`
+	Pooling string      `toml:"pooling"`
+
+	FLOPs    *float64 `toml:"flops"`
+	Traffic  *float64 `toml:"traffic"`
+	Params   *int64   `toml:"params"`
+	Output   *float64 `toml:"output"`
+	Stored   *float64 `toml:"stored"`
+	Backward *float64 `toml:"backward"`
+	Parallel *float64 `toml:"parallel"`
+
+	Profiles     []profileFile `toml:"profile"`
+	OnlyProfiled bool          `toml:"only_profiled"`
+}
+
+type opFile struct {
+	Conv       *convOp       `toml:"conv"`
+	Linear     *linearOp     `toml:"linear"`
+	Attention  *attentionOp  `toml:"attention"`
+	Recurrent  *recurrentOp  `toml:"recurrent"`
+	Norm       *normOp       `toml:"norm"`
+	Activation *activationOp `toml:"activation"`
+	Pool       *poolOp       `toml:"pool"`
+	Lookup     *lookupOp     `toml:"lookup"`
+	Dot        *dotOp        `toml:"dot"`
+	Concat     *concatOp     `toml:"concat"`
+	Loss       *lossOp       `toml:"loss"`
+}
+
+// opNames lists the operations as model files name them.
+const opNames = "conv, linear, attention, recurrent, norm, activation, pool, lookup, dot, concat, loss"
+
+// given returns the operations that the entry names, with their keys.
+func (f *opFile) given() (ops []operation, keys []string) {
+	add := func(key string, op operation, ok bool) {
+		if ok {
+			ops, keys = append(ops, op), append(keys, key)
+		}
+	}
+	add("conv", f.Conv, f.Conv != nil)
+	add("linear", f.Linear, f.Linear != nil)
+	add("attention", f.Attention, f.Attention != nil)
+	add("recurrent", f.Recurrent, f.Recurrent != nil)
+	add("norm", f.Norm, f.Norm != nil)
+	add("activation", f.Activation, f.Activation != nil)
+	add("pool", f.Pool, f.Pool != nil)
+	add("lookup", f.Lookup, f.Lookup != nil)
+	add("dot", f.Dot, f.Dot != nil)
+	add("concat", f.Concat, f.Concat != nil)
+	add("loss", f.Loss, f.Loss != nil)
+	return ops, keys
+}
+
+type tableFile struct {
+	Name    string `toml:"name"`
+	Rows    int64  `toml:"rows"`
+	Dim     int    `toml:"dim"`
+	Lookups *int   `toml:"lookups"` // default 1
+}
+
+type profileFile struct {
+	Device   string         `toml:"device"`
+	Batch    int            `toml:"batch"`
+	Forward  *unit.Duration `toml:"forward"`
+	Backward *unit.Duration `toml:"backward"`
+}
+
+type edgeFile struct {
+	From     string         `toml:"from"`
+	To       string         `toml:"to"`
+	Elements *float64       `toml:"elements"`
+	Time     *unit.Duration `toml:"time"` // measured transfer time per micro-batch; replaces elements
+}

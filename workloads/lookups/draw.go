@@ -1,0 +1,120 @@
+package lookups
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// draw makes the lookups of one table.
+type draw struct {
+	rng    *rand.PCG
+	offset uint32 // key of the table's first row
+	rows   uint32
+	count  int // lookups per round
+
+	zipf    *zipf    // nil: uniform
+	scatter *scatter // nil: row = rank
+
+	// The drift generator only; hot = 0 otherwise.
+	hot   uint64 // rows in the hot set
+	cut   uint64 // a draw below it goes to the hot set
+	start uint64 // first virtual row of the hot window
+	move  uint64 // rows by which the window slides per round
+}
+
+// shape fills in what the generator needs. zipfs holds one table per number of
+// ranks, because a layer often has many tables of one size.
+func (d *draw) shape(spec Spec, zipfs map[int64]*zipf) {
+	ranks := int64(d.rows)
+	if spec.Generator == Drifting {
+		ranks = int64(min(math.Ceil(spec.Drift.Rows*float64(d.rows)), float64(d.rows)))
+		d.hot = uint64(max(ranks, 1))
+		d.cut = threshold(spec.Drift.Lookups)
+		d.move = min(uint64(spec.Drift.Move), d.hot)
+	}
+	if spec.Alpha > 0 {
+		if zipfs[ranks] == nil {
+			zipfs[ranks] = newZipf(uint32(ranks), spec.Alpha)
+		}
+		d.zipf = zipfs[ranks]
+	}
+	if spec.Scatter {
+		d.scatter = newScatter(d.rows)
+	}
+}
+
+// threshold returns the 64-bit value below which a draw lies with probability p.
+// p = 1 saturates: one draw in 2^64 is lost, which no run can see.
+func threshold(p float64) uint64 {
+	if p >= 1 {
+		return math.MaxUint64
+	}
+	return uint64(math.Ldexp(p, 64))
+}
+
+// round fills dst with one round of keys.
+func (d *draw) round(dst []uint32) {
+	switch {
+	case d.hot > 0:
+		d.drift(dst)
+	case d.zipf != nil:
+		for i := range dst {
+			dst[i] = d.zipf.rank(d.rng.Uint64())
+		}
+	default:
+		rows := uint64(d.rows)
+		for i := range dst {
+			dst[i] = below(d.rng.Uint64(), rows)
+		}
+	}
+	if d.scatter != nil {
+		for i, r := range dst {
+			dst[i] = d.scatter.row(r)
+		}
+	}
+	if d.offset > 0 {
+		for i := range dst {
+			dst[i] += d.offset
+		}
+	}
+}
+
+// drift draws from a window of hot rows that slides over the table. Virtual row
+// v stands for row v mod rows; the window holds v in [start, start+hot). The
+// hot row of rank i is the v of the window with v = i (mod hot): a row keeps its
+// rank while it stays in the window, and the row that enters takes the rank of
+// the one that left.
+func (d *draw) drift(dst []uint32) {
+	rows, cold := uint64(d.rows), uint64(d.rows)-d.hot
+	phase := d.start % d.hot
+	for i := range dst {
+		v := d.start
+		if d.rng.Uint64() < d.cut || cold == 0 {
+			rank := uint64(d.inside())
+			if rank < phase {
+				rank += d.hot
+			}
+			v += rank - phase
+		} else {
+			v += d.hot + uint64(below(d.rng.Uint64(), cold))
+		}
+		dst[i] = uint32(v % rows)
+	}
+	d.start += d.move
+}
+
+// inside draws a rank of the hot set.
+func (d *draw) inside() uint32 {
+	if d.zipf != nil {
+		return d.zipf.rank(d.rng.Uint64())
+	}
+	return below(d.rng.Uint64(), d.hot)
+}
+
+// below maps a uniform 64-bit draw to [0, n): the high word of the product. Its
+// bias is at most n/2^64 < 2^-32 of a row's probability.
+func below(x, n uint64) uint32 {
+	hi, _ := bits.Mul64(x, n)
+	return uint32(hi)
+}
