@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"slices"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ var embedded = sync.OnceValue(func() (shipped struct {
 	names  []string
 	byName map[string]*Model
 }) {
-	entries, err := modelFiles.ReadDir("models") // sorted by name
+	entries, err := modelFiles.ReadDir("models")
 	if err != nil {
 		panic(err)
 	}
@@ -34,10 +35,11 @@ var embedded = sync.OnceValue(func() (shipped struct {
 		shipped.names = append(shipped.names, m.Name)
 		shipped.byName[m.Name] = m
 	}
+	slices.Sort(shipped.names)
 	return shipped
 })
 
-// Models returns the names of the shipped models, sorted by file name.
+// Models returns the names of the shipped models, sorted.
 func Models() []string { return append([]string(nil), embedded().names...) }
 
 // LookupModel returns a shipped model. It is shared: do not change it. The

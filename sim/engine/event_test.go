@@ -330,7 +330,7 @@ func TestTwoAllocationsPerEvent(t *testing.T) {
 
 // A pending event should cost no more than 300 bytes, queue included.
 func TestMemoryPerPendingEvent(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	fn := func() {}
 	var before, after runtime.MemStats
 	runtime.GC()

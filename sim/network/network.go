@@ -158,7 +158,9 @@ func (n *Network) complete() {
 	}
 	// After the calls of done: what they start without latency is on its links
 	// before the solve.
-	n.change()
+	if len(n.flows) > 0 {
+		n.change()
+	}
 }
 
 // setRate changes a transfer's rate from now on. One whose rate stays keeps its

@@ -92,11 +92,40 @@ func (p *Pipeline) Validate() error {
 // shared reports whether some stage owns more than one segment.
 func (p *Pipeline) shared() bool { return len(p.Segments) > p.Stages }
 
-// windows returns the schedule's window of every segment.
+// window returns the schedule's window of a segment, within 1 and Microbatches.
+func (p *Pipeline) window(segment int) int {
+	return min(p.Microbatches, max(1, p.Schedule.Window(segment, len(p.Segments), p.Microbatches)))
+}
+
+// windows returns the windows of all segments.
 func (p *Pipeline) windows() []int {
 	w := make([]int, len(p.Segments))
 	for s := range w {
-		w[s] = min(p.Microbatches, max(1, p.Schedule.Window(s, len(p.Segments), p.Microbatches)))
+		w[s] = p.window(s)
 	}
 	return w
+}
+
+// isChain reports whether every stage has one segment and channel i leads from
+// segment i to i+1, and there are no others.
+func (p *Pipeline) isChain() bool {
+	if p.shared() || len(p.Channels) != len(p.Segments)-1 {
+		return false
+	}
+	for i, c := range p.Channels {
+		if c.From != i || c.To != i+1 {
+			return false
+		}
+	}
+	return true
+}
+
+// adjacency lists the incoming and outgoing channels of every segment.
+func (p *Pipeline) adjacency() (in, out [][]int32) {
+	in, out = make([][]int32, len(p.Segments)), make([][]int32, len(p.Segments))
+	for i, c := range p.Channels {
+		in[c.To] = append(in[c.To], int32(i))
+		out[c.From] = append(out[c.From], int32(i))
+	}
+	return in, out
 }

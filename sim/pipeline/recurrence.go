@@ -6,47 +6,51 @@ import "time"
 // recurrence: an operation starts when its stage is free and its inputs have
 // arrived; a transfer starts when its data is ready and its channel is free. It
 // is exact while no two channels share a link. State carries over from step to
-// step, so that Step can be called again for the next round. After NewRecurrence
-// nothing is allocated.
+// step, so that Step can be called again for the next round; times add up and
+// must stay below 2^63 ns. After NewRecurrence nothing is allocated.
 type Recurrence struct {
 	p     *Pipeline
-	w     []int
-	order []Op // nil: column order
+	chain *chain // a plain chain of stages, else:
 	st    *state
-	chain bool
+	w     []int
+	order []Op // stages that share segments; nil: columns of w
 }
 
 // NewRecurrence prepares the evaluation of p, which must be valid and must not change.
 func NewRecurrence(p *Pipeline) *Recurrence {
-	r := &Recurrence{p: p, w: p.windows(), st: newState(p)}
-	if p.shared() {
-		r.order = p.interleave()
+	r := &Recurrence{p: p}
+	switch {
+	case p.isChain():
+		r.chain = newChain(p)
+	case p.shared():
+		r.st, r.order = newState(p), p.interleave()
+	default:
+		r.st, r.w = newState(p), p.windows()
 	}
-	r.chain = !p.shared() && !p.ForwardOnly && p.isChain()
 	return r
-}
-
-// isChain reports whether channel i leads from segment i to i+1 and there are no others.
-func (p *Pipeline) isChain() bool {
-	if len(p.Channels) != len(p.Segments)-1 {
-		return false
-	}
-	for i, c := range p.Channels {
-		if c.From != i || c.To != i+1 {
-			return false
-		}
-	}
-	return true
 }
 
 // Free sets the earliest time at which a stage may start its next operation
 // (the time at which its embedding rows are in place, for instance).
 func (r *Recurrence) Free(stage int, t time.Duration) {
-	r.st.free[stage] = max(r.st.free[stage], int64(t))
+	free := r.free(stage)
+	*free = max(*free, int64(t))
+}
+
+// free returns where it is kept when a stage is free.
+func (r *Recurrence) free(stage int) *int64 {
+	if r.chain != nil {
+		return &r.chain.cells[r.chain.at[stage]].free
+	}
+	return &r.st.free[stage]
 }
 
 // Reset returns to time zero.
 func (r *Recurrence) Reset() {
+	if r.chain != nil {
+		r.chain.reset()
+		return
+	}
 	clear(r.st.free)
 	clear(r.st.forwardFree)
 	clear(r.st.backwardFree)
@@ -55,8 +59,8 @@ func (r *Recurrence) Reset() {
 // Step runs one training step and returns the time at which its last stage is done.
 func (r *Recurrence) Step() time.Duration {
 	switch {
-	case r.chain:
-		r.stepChain()
+	case r.chain != nil:
+		r.chain.step()
 	case r.order != nil:
 		for _, op := range r.order {
 			r.st.do(op)
@@ -65,9 +69,10 @@ func (r *Recurrence) Step() time.Duration {
 		columns(r.w, r.p.Microbatches, r.p.ForwardOnly, func(op Op) { r.st.do(op) })
 	}
 	var end int64
-	for i := range r.st.free {
-		r.st.free[i] += int64(r.p.Sync[i])
-		end = max(end, r.st.free[i])
+	for i, sync := range r.p.Sync {
+		free := r.free(i)
+		*free += int64(sync)
+		end = max(end, *free)
 	}
 	return time.Duration(end)
 }
@@ -93,16 +98,6 @@ func newState(p *Pipeline) *state {
 	}
 	st.in, st.out = p.adjacency()
 	return st
-}
-
-// adjacency lists the incoming and outgoing channels of every segment.
-func (p *Pipeline) adjacency() (in, out [][]int32) {
-	in, out = make([][]int32, len(p.Segments)), make([][]int32, len(p.Segments))
-	for i, c := range p.Channels {
-		in[c.To] = append(in[c.To], int32(i))
-		out[c.From] = append(out[c.From], int32(i))
-	}
-	return in, out
 }
 
 // do runs one operation whose predecessors have all been run; it returns its end.
@@ -131,49 +126,4 @@ func (st *state) do(op Op) int64 {
 	}
 	st.free[seg.Stage] = t
 	return t
-}
-
-// stepChain is columns and do, fused for the common case of a plain chain of
-// stages. Between neighbours whose windows differ by d a gradient waits d
-// columns, hence the buffer by micro-batch.
-func (r *Recurrence) stepChain() {
-	p, st, m := r.p, r.st, r.p.Microbatches
-	n := len(p.Segments)
-	for i := range m + r.w[0] - 1 {
-		if i < m {
-			r.forwardColumn(n)
-		}
-		for s := n - 1; s >= 0; s-- {
-			j := i - r.w[s] + 1
-			if uint(j) >= uint(m) {
-				continue
-			}
-			seg := &p.Segments[s]
-			t := st.free[seg.Stage]
-			if s < n-1 {
-				t = max(t, st.gradient[s*m+j])
-			}
-			t += int64(seg.Backward)
-			st.free[seg.Stage] = t
-			if s > 0 {
-				t = max(t, st.backwardFree[s-1]) + int64(p.Channels[s-1].Backward)
-				st.backwardFree[s-1], st.gradient[(s-1)*m+j] = t, t
-			}
-		}
-	}
-}
-
-// forwardColumn passes one micro-batch through all n segments of a chain.
-func (r *Recurrence) forwardColumn(n int) {
-	p, st := r.p, r.st
-	var arrived int64
-	for s := range n {
-		seg := &p.Segments[s]
-		t := max(st.free[seg.Stage], arrived) + int64(seg.Forward)
-		st.free[seg.Stage] = t
-		if s < n-1 {
-			arrived = max(t, st.forwardFree[s]) + int64(p.Channels[s].Forward)
-			st.forwardFree[s] = arrived
-		}
-	}
 }

@@ -1,0 +1,256 @@
+package network
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stowage/hw/unit"
+	"stowage/sim/engine"
+)
+
+// drawnNetwork draws links and transfers. Capacities and sizes come from small
+// sets half of the time, so that ties are common.
+func drawNetwork(t *rapid.T) ([]unit.Rate, []move) {
+	capacity := rapid.OneOf(rapid.SampledFrom([]float64{1e9, 2e9, 3e9}), rapid.Float64Range(1e6, 1e11))
+	var capacities []unit.Rate
+	for _, c := range rapid.SliceOfN(capacity, 1, 8).Draw(t, "capacities") {
+		capacities = append(capacities, unit.Rate(c))
+	}
+	at := rapid.OneOf(rapid.SampledFrom([]time.Duration{0, sec}), rapid.Custom(func(t *rapid.T) time.Duration {
+		return time.Duration(rapid.Int64Range(0, int64(2*sec)).Draw(t, "ns"))
+	}))
+	ids := make([]LinkID, len(capacities))
+	for i := range ids {
+		ids[i] = LinkID(i)
+	}
+	draw := rapid.Custom(func(t *rapid.T) move {
+		path := rapid.Permutation(ids).Draw(t, "path")
+		return move{
+			start:   at.Draw(t, "start"),
+			path:    path[:rapid.IntRange(1, len(path)).Draw(t, "hops")],
+			bytes:   rapid.OneOf(rapid.SampledFrom([]float64{1e9, 2e9}), rapid.Float64Range(1, 1e10)).Draw(t, "bytes"),
+			latency: at.Draw(t, "latency"),
+		}
+	})
+	return capacities, rapid.SliceOfN(draw, 1, 20).Draw(t, "moves")
+}
+
+// checkFair is the definition of max-min fairness (Bertsekas and Gallager, Data
+// Networks, 6.5.2): rates are fair exactly when every transfer has a bottleneck,
+// a saturated link of its path on which no transfer is faster.
+func checkFair(t *rapid.T, n *Network) {
+	const tolerance = 1e-9
+	load, fastest := make([]float64, len(n.links)), make([]float64, len(n.links))
+	for _, f := range n.flows {
+		for _, l := range f.path {
+			load[l] += f.rate
+			fastest[l] = max(fastest[l], f.rate)
+		}
+	}
+	for l := range n.links {
+		if load[l] > n.links[l].capacity*(1+tolerance) {
+			t.Fatalf("link %d carries %g B/s of %g", l, load[l], n.links[l].capacity)
+		}
+	}
+	for i, f := range n.flows {
+		if !slices.ContainsFunc(f.path, func(l LinkID) bool {
+			return load[l] >= n.links[l].capacity*(1-tolerance) && f.rate >= fastest[l]*(1-tolerance)
+		}) {
+			t.Fatalf("transfer %d at %g B/s has no bottleneck on its path %v", i, f.rate, f.path)
+		}
+	}
+}
+
+// On random graphs every solve is fair, every transfer ends once, what was
+// carried is what was sent, and what the rates add up to is what was carried.
+func TestMaxMinFair(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		capacities, moves := drawNetwork(rt)
+		e, n, _ := build(capacities)
+		flowed := make([]float64, len(capacities)) // integral of the rates
+		var rates []float64                        // of the links, since last
+		var last time.Duration
+		account := func() {
+			for l, r := range rates {
+				flowed[l] += r * (e.Now() - last).Seconds()
+			}
+			last, rates = e.Now(), make([]float64, len(capacities))
+			for _, f := range n.flows {
+				for _, l := range f.path {
+					rates[l] += f.rate
+				}
+			}
+		}
+		n.again = func() {
+			n.resolve()
+			checkFair(rt, n)
+			account()
+		}
+		n.wake = func() {
+			n.complete()
+			account()
+		}
+		ends := start(e, n, moves)
+		run(t, e)
+		sent := make([]float64, len(capacities))
+		for i, m := range moves {
+			for _, l := range m.path {
+				sent[l] += m.bytes
+			}
+			slowest := math.Inf(1)
+			for _, l := range m.path {
+				slowest = min(slowest, float64(capacities[l]))
+			}
+			if alone := (m.start + m.latency).Seconds() + m.bytes/slowest; ends[i].Seconds() < alone*(1-1e-9)-1e-9 {
+				rt.Fatalf("transfer %d ended at %v, before the %g s it takes alone", i, ends[i], alone)
+			}
+		}
+		for l := range sent {
+			if got := n.Carried(LinkID(l)); math.Abs(got-sent[l]) > 1e-9*sent[l] {
+				rt.Fatalf("link %d carried %g bytes of %g", l, got, sent[l])
+			}
+			// Half a nanosecond of rounding per change of rate.
+			if slack := 1e-9*sent[l] + 1e-9*float64(2*len(moves))*float64(capacities[l]); math.Abs(flowed[l]-sent[l]) > slack {
+				rt.Fatalf("link %d: the rates add up to %g bytes, %g were sent", l, flowed[l], sent[l])
+			}
+		}
+	})
+}
+
+// twin computes when transfers end by the fluid model in float seconds, with an
+// independent way to the rates: every rate grows alike until a link of its path
+// is full. It shares nothing with the solver but the definition.
+func twin(capacities []unit.Rate, moves []move) []float64 {
+	left, enter, end := make([]float64, len(moves)), make([]float64, len(moves)), make([]float64, len(moves))
+	for i, m := range moves {
+		left[i], enter[i], end[i] = m.bytes, (m.start + m.latency).Seconds(), -1
+	}
+	for now := 0.0; slices.Contains(end, -1); {
+		active := func(i int) bool { return end[i] < 0 && enter[i] <= now }
+		rates := grow(capacities, moves, active)
+		step := math.Inf(1)
+		for i := range moves {
+			switch {
+			case active(i):
+				step = min(step, left[i]/rates[i])
+			case end[i] < 0:
+				step = min(step, enter[i]-now)
+			}
+		}
+		before := now
+		now += step
+		for i := range moves {
+			if end[i] < 0 && enter[i] <= before {
+				if left[i] -= rates[i] * step; left[i] <= 1e-12*moves[i].bytes {
+					end[i] = now
+				}
+			}
+			if enter[i] > before && enter[i]-now < 1e-12 {
+				enter[i] = min(enter[i], now)
+			}
+		}
+	}
+	return end
+}
+
+// grow raises all rates together and stops those that reach a full link.
+func grow(capacities []unit.Rate, moves []move, active func(int) bool) []float64 {
+	rates, stopped := make([]float64, len(moves)), make([]bool, len(moves))
+	for {
+		step := math.Inf(1)
+		room, growing := make([]float64, len(capacities)), make([]int, len(capacities))
+		for l, c := range capacities {
+			room[l] = float64(c)
+		}
+		for i, m := range moves {
+			for _, l := range m.path {
+				if active(i) {
+					room[l] -= rates[i]
+				}
+				if active(i) && !stopped[i] {
+					growing[l]++
+				}
+			}
+		}
+		for l := range capacities {
+			if growing[l] > 0 {
+				step = min(step, max(0, room[l])/float64(growing[l]))
+			}
+		}
+		if math.IsInf(step, 1) {
+			return rates
+		}
+		for i, m := range moves {
+			if !active(i) || stopped[i] {
+				continue
+			}
+			rates[i] += step
+			stopped[i] = slices.ContainsFunc(m.path, func(l LinkID) bool {
+				return room[l]-step*float64(growing[l]) <= 1e-12*float64(capacities[l])
+			})
+		}
+	}
+}
+
+// The events agree with the fluid model but for the nanosecond to which each end
+// is rounded; an end that comes late by half a nanosecond delays others by a
+// share of that.
+func TestTwin(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		capacities, moves := drawNetwork(rt)
+		e, n, _ := build(capacities)
+		ends := start(e, n, moves)
+		run(t, e)
+		for i, want := range twin(capacities, moves) {
+			// 1 GB/s left idle for half a nanosecond costs a transfer that then crawls
+			// at 1 MB/s a thousand times as much.
+			slack := 1e-9*want + 2e-9*float64(len(moves))*ratio(capacities)
+			if got := ends[i].Seconds(); math.Abs(got-want) > slack {
+				rt.Fatalf("transfer %d ended at %.12f s, the fluid model says %.12f s", i, got, want)
+			}
+		}
+	})
+}
+
+// ratio returns the fastest capacity over the slowest.
+func ratio(capacities []unit.Rate) float64 {
+	return float64(slices.Max(capacities) / slices.Min(capacities))
+}
+
+// Times scale with sizes, and against capacities.
+func TestScaling(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		capacities, moves := drawNetwork(rt)
+		for i := range moves { // all at once, so that sizes are all that counts
+			moves[i].start, moves[i].latency = 0, 0
+		}
+		ends := func(size, speed float64) []time.Duration {
+			e := engine.New(engine.Options{})
+			n := New(e)
+			for _, c := range capacities {
+				n.Link("l", c*unit.Rate(speed))
+			}
+			scaled := slices.Clone(moves)
+			for i := range scaled {
+				scaled[i].bytes *= size
+			}
+			out := start(e, n, scaled)
+			run(t, e)
+			return out
+		}
+		base, same, twice := ends(1, 1), ends(4, 4), ends(2, 1)
+		slack := time.Duration(2 * float64(len(moves)) * ratio(capacities))
+		for i := range base {
+			if base[i] != same[i] {
+				rt.Fatalf("transfer %d: %v, with everything four times as large %v", i, base[i], same[i])
+			}
+			if d := twice[i] - 2*base[i]; d < -slack || d > slack {
+				rt.Fatalf("transfer %d: %v, twice the bytes %v", i, base[i], twice[i])
+			}
+		}
+	})
+}
