@@ -89,7 +89,7 @@ func (h *bareHeap) pop(arity int) bareEvent {
 		if child >= n {
 			break
 		}
-		for c := child + 1; c < min(child+arity, n); c++ {
+		for c, end := child+1, min(child+arity, n); c < end; c++ {
 			if h.events[c].before(h.events[child]) {
 				child = c
 			}
@@ -104,6 +104,25 @@ func (h *bareHeap) pop(arity int) bareEvent {
 		h.events[i] = ev
 	}
 	return top
+}
+
+// A yardstick must be true, too: both heaps fire in the order of time and schedule.
+func TestBareHeaps(t *testing.T) {
+	for _, arity := range []int{2, 4} {
+		h := &bareHeap{}
+		var last bareEvent
+		for i := range 5000 {
+			h.push(arity, delay(i)/100_000, i) // few distinct times: many ties
+			if i%3 == 0 {
+				continue
+			}
+			ev := h.pop(arity)
+			if ev.before(last) {
+				t.Fatalf("arity %d: %v fired after %v", arity, ev, last)
+			}
+			last = ev
+		}
+	}
 }
 
 func holdH(b *testing.B, pending int) { holdBare(b, pending, 4) }

@@ -10,16 +10,19 @@ import (
 // Hooks connect an execution to the rest of a simulation. All may be nil.
 type Hooks struct {
 	// Transfer moves one micro-batch over channel c and calls done when it has
-	// arrived; nil: it takes the channel's own time, as in the recurrence.
+	// arrived; nil: it takes the channel's own time, as in the recurrence. A
+	// channel asks for one transfer at a time in each direction.
 	Transfer func(c int, backward bool, done func())
-	// Ready reports whether a stage may start a round (its embedding rows are
-	// in place). After it was false, call Exec.Wake when it may have become true.
+	// Ready reports whether a stage may start a round (its embedding rows are in
+	// place). It is asked once the first inputs of the round are there, perhaps
+	// repeatedly. After it was false, call Exec.Wake when it may have become true.
 	Ready func(stage, round int) bool
 	// Done is called when a stage has finished a round, gradients synchronised.
 	Done func(stage, round int)
 }
 
-// Usage is how a stage spent the run so far.
+// Usage is how a stage spent the run so far. What is left of the elapsed time it
+// waited for inputs, or had finished.
 type Usage struct {
 	Busy  time.Duration // forward and backward passes
 	Sync  time.Duration // gradient synchronisation
@@ -29,35 +32,32 @@ type Usage struct {
 // Exec runs a pipeline for a number of rounds as events: one event for each
 // micro-batch on each segment, one for each transfer.
 type Exec struct {
-	p      *Pipeline
-	e      *engine.Engine
-	h      Hooks
-	rounds int
-	stages []execStage
-	segs   []execSegment
-	lanes  []lane // channel c: forward 2c, backward 2c+1
-	in     [][]int32
-	out    [][]int32
+	p       *Pipeline
+	e       *engine.Engine
+	h       Hooks
+	rounds  int
+	stages  []execStage
+	lanes   []lane    // channel c: forward 2c, backward 2c+1
+	in, out [][]int32 // channels of each segment
 }
 
 type execStage struct {
 	round    int
-	started  bool // an operation of this round has begun
-	running  bool
-	op       Op
+	position int  // in the round's operations
+	ops      int  // how many operations a round has
+	running  bool // an operation or the synchronisation; also before Start
+	op       Op   // the last one started
+
+	segment, window int  // the only segment of the stage and its window, or
+	order           []Op // the operations of all its segments
+
+	usage    Usage
 	stalled  bool
 	stallAt  time.Duration
-	usage    Usage
-	order    []Op // shared stages: the round's operations
-	pos      int
-	complete func()
-	synced   func()
-	finished func()
-}
-
-// execSegment counts what a segment has done in the current round.
-type execSegment struct {
-	window, forward, backward int
+	ready    func() // meets the obligation that the stall has made
+	complete func() // Exec.complete of this stage, bound once
+	synced   func() // Exec.synced of this stage, bound once
+	finished func() // meets the obligation to finish
 }
 
 // lane is one direction of a channel.
@@ -69,34 +69,21 @@ type lane struct {
 	done            func()
 }
 
-// NewExec prepares a run of rounds steps of p, which must be valid. Start begins it.
+// NewExec prepares a run of rounds steps of p, which must be valid and must not
+// change. Start begins it.
 func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 	x := &Exec{
 		p: p, e: e, h: h, rounds: rounds,
 		stages: make([]execStage, p.Stages),
-		segs:   make([]execSegment, len(p.Segments)),
 		lanes:  make([]lane, 2*len(p.Channels)),
 	}
 	x.in, x.out = p.adjacency()
-	for i, w := range p.windows() {
-		x.segs[i].window = w
-		if p.ForwardOnly {
-			x.segs[i].window = p.Microbatches
-		}
-	}
-	if p.shared() {
-		for _, op := range p.interleave() {
-			st := &x.stages[p.Segments[op.Segment].Stage]
-			st.order = append(st.order, op)
-		}
-	} else {
-		for i, s := range p.Segments {
-			x.stages[s.Stage].op.Segment = int32(i)
-		}
-	}
+	x.assign()
 	for i := range x.stages {
-		x.stages[i].complete = func() { x.complete(i) }
-		x.stages[i].synced = func() { x.synced(i) }
+		st := &x.stages[i]
+		st.running = true
+		st.complete = func() { x.complete(i) }
+		st.synced = func() { x.synced(i) }
 	}
 	for c, ch := range p.Channels {
 		x.lanes[2*c] = lane{target: p.Segments[ch.To].Stage, duration: ch.Forward, done: func() { x.arrive(2 * c) }}
@@ -105,10 +92,36 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 	return x
 }
 
-// Start lets every stage begin its first round at the engine's present time.
+// assign gives every stage the operations of a round.
+func (x *Exec) assign() {
+	p := x.p
+	if p.shared() {
+		for _, op := range p.interleave() {
+			st := &x.stages[p.Segments[op.Segment].Stage]
+			st.order = append(st.order, op)
+			st.ops++
+		}
+		return
+	}
+	for i, s := range p.Segments {
+		st := &x.stages[s.Stage]
+		st.segment, st.window, st.ops = i, p.window(i), 2*p.Microbatches
+		if p.ForwardOnly {
+			st.window, st.ops = p.Microbatches, p.Microbatches
+		}
+	}
+}
+
+// Start lets every stage begin its first round at the engine's present time. A
+// run that ends before all have finished their last round is a deadlock, which
+// the engine reports.
 func (x *Exec) Start() {
+	if x.rounds < 1 {
+		return
+	}
 	for i := range x.stages {
-		x.stages[i].finished = x.e.Expect(fmt.Sprintf("stage %d", i))
+		x.stages[i].finished = x.e.Expect(fmt.Sprintf("stage %d done with all %d rounds", i, x.rounds))
+		x.stages[i].running = false
 	}
 	for i := range x.stages {
 		x.try(i)
@@ -118,25 +131,16 @@ func (x *Exec) Start() {
 // Wake tells a stage that Hooks.Ready may have become true.
 func (x *Exec) Wake(stage int) { x.try(stage) }
 
-// Usage returns how a stage has spent its time.
+// Usage returns how a stage has spent its time; an operation counts from its start.
 func (x *Exec) Usage(stage int) Usage { return x.stages[stage].usage }
 
 // next returns the operation that a stage has to run next in its round.
-func (x *Exec) next(st *execStage) (Op, bool) {
+func (st *execStage) next(microbatches int) Op {
 	if st.order != nil {
-		if st.pos == len(st.order) {
-			return Op{}, false
-		}
-		return st.order[st.pos], true
+		return st.order[st.position]
 	}
-	s := &x.segs[st.op.Segment]
-	switch m := x.p.Microbatches; {
-	case s.forward < m && s.forward-s.backward < s.window:
-		return Op{Segment: st.op.Segment, Micro: int32(s.forward)}, true
-	case s.backward < m && !x.p.ForwardOnly:
-		return Op{Segment: st.op.Segment, Micro: int32(s.backward), Backward: true}, true
-	}
-	return Op{}, false
+	micro, backward := opAt(st.position, st.window, microbatches)
+	return Op{Segment: int32(st.segment), Micro: int32(micro), Backward: backward}
 }
 
 // arrived reports whether all inputs of an operation have arrived.
@@ -164,33 +168,43 @@ func (x *Exec) try(i int) {
 	if st.running || st.round == x.rounds {
 		return
 	}
-	op, ok := x.next(st)
-	if !ok {
+	if st.position == st.ops {
 		st.running = true
 		st.usage.Sync += x.p.Sync[i]
 		x.e.After(x.p.Sync[i], st.synced)
 		return
 	}
-	if !x.arrived(op, st.round) {
+	op := st.next(x.p.Microbatches)
+	if !x.arrived(op, st.round) || st.position == 0 && !x.mayStart(i) {
 		return
-	}
-	if !st.started && x.h.Ready != nil && !x.h.Ready(i, st.round) {
-		if !st.stalled {
-			st.stalled, st.stallAt = true, x.e.Now()
-		}
-		return
-	}
-	if st.stalled {
-		st.stalled = false
-		st.usage.Stall += x.e.Now() - st.stallAt
 	}
 	d := x.p.Segments[op.Segment].Forward
 	if op.Backward {
 		d = x.p.Segments[op.Segment].Backward
 	}
-	st.started, st.running, st.op = true, true, op
+	st.running, st.op = true, op
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
+}
+
+// mayStart asks Hooks.Ready for a stage whose inputs are there, and keeps the
+// stall's time. While the stage is stalled it is an obligation that the answer
+// becomes true, so that a run that ends before names what it waited for.
+func (x *Exec) mayStart(i int) bool {
+	st := &x.stages[i]
+	if x.h.Ready != nil && !x.h.Ready(i, st.round) {
+		if !st.stalled {
+			st.stalled, st.stallAt = true, x.e.Now()
+			st.ready = x.e.Expect(fmt.Sprintf("stage %d ready for round %d", i, st.round))
+		}
+		return false
+	}
+	if st.stalled {
+		st.stalled = false
+		st.usage.Stall += x.e.Now() - st.stallAt
+		st.ready()
+	}
+	return true
 }
 
 // complete ends the operation that a stage is running and sends its output on.
@@ -198,17 +212,15 @@ func (x *Exec) complete(i int) {
 	st := &x.stages[i]
 	op := st.op
 	if op.Backward {
-		x.segs[op.Segment].backward++
 		for _, c := range x.in[op.Segment] {
 			x.send(int(2*c + 1))
 		}
 	} else {
-		x.segs[op.Segment].forward++
 		for _, c := range x.out[op.Segment] {
 			x.send(int(2 * c))
 		}
 	}
-	st.pos++
+	st.position++
 	st.running = false
 	x.try(i)
 }
@@ -221,6 +233,7 @@ func (x *Exec) send(l int) {
 	}
 }
 
+// transfer begins the next transfer of a lane.
 func (x *Exec) transfer(l int) {
 	ln := &x.lanes[l]
 	ln.queued--
@@ -232,6 +245,7 @@ func (x *Exec) transfer(l int) {
 	x.e.After(ln.duration, ln.done)
 }
 
+// arrive ends the transfer of a lane.
 func (x *Exec) arrive(l int) {
 	ln := &x.lanes[l]
 	ln.busy = false
@@ -245,14 +259,9 @@ func (x *Exec) arrive(l int) {
 // synced ends a stage's round.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
-	for s := range x.segs {
-		if x.p.Segments[s].Stage == i {
-			x.segs[s].forward, x.segs[s].backward = 0, 0
-		}
-	}
 	round := st.round
 	st.round++
-	st.pos, st.started, st.running = 0, false, false
+	st.position, st.running = 0, false
 	if st.round == x.rounds {
 		st.finished()
 	}
@@ -260,30 +269,4 @@ func (x *Exec) synced(i int) {
 		x.h.Done(i, round)
 	}
 	x.try(i)
-}
-
-// InFlight returns the largest number of micro-batches whose activations each
-// segment holds at once.
-func (p *Pipeline) InFlight() []int {
-	peak := make([]int, len(p.Segments))
-	if p.ForwardOnly {
-		for i := range peak {
-			peak[i] = 1
-		}
-		return peak
-	}
-	if !p.shared() {
-		copy(peak, p.windows())
-		return peak
-	}
-	held := make([]int, len(p.Segments))
-	for _, op := range p.interleave() {
-		if op.Backward {
-			held[op.Segment]--
-			continue
-		}
-		held[op.Segment]++
-		peak[op.Segment] = max(peak[op.Segment], held[op.Segment])
-	}
-	return peak
 }

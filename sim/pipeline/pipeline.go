@@ -12,11 +12,15 @@ package pipeline
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"stowage/hw/unit"
 )
 
-// MaxOps bounds the operations of one step: segments x micro-batches x 2.
-const MaxOps = 1 << 28
+// MaxOps bounds the operations and transfers of one step, (segments + channels) x
+// micro-batches x 2, and with them its memory: some 40 bytes for each.
+const MaxOps = 1 << 24
 
 // Pipeline is one training step, timed for each part as if it ran alone.
 type Pipeline struct {
@@ -43,7 +47,8 @@ type Channel struct {
 	Forward, Backward time.Duration
 }
 
-// Validate checks indices, signs and limits.
+// Validate checks indices, signs, limits and the schedule. Everything else in this
+// package wants a valid pipeline.
 func (p *Pipeline) Validate() error {
 	if p.Stages < 1 || len(p.Segments) < p.Stages {
 		return fmt.Errorf("pipeline: %d segments on %d stages: every stage needs at least one", len(p.Segments), p.Stages)
@@ -51,19 +56,36 @@ func (p *Pipeline) Validate() error {
 	if p.Microbatches < 1 {
 		return fmt.Errorf("pipeline: %d micro-batches: at least 1 is needed", p.Microbatches)
 	}
-	if ops := 2 * len(p.Segments) * p.Microbatches; ops > MaxOps {
-		return fmt.Errorf("pipeline: %d operations in a step exceed the limit MaxOps = %d: use fewer micro-batches or stages", ops, MaxOps)
+	if parts := 2 * (len(p.Segments) + len(p.Channels)); p.Microbatches > MaxOps/parts {
+		return fmt.Errorf("pipeline: a step of %d segments, %d channels and %d micro-batches has more operations and transfers than the limit MaxOps = %d: use fewer micro-batches or stages",
+			len(p.Segments), len(p.Channels), p.Microbatches, MaxOps)
 	}
 	if len(p.Sync) != p.Stages {
 		return fmt.Errorf("pipeline: %d synchronisation times for %d stages", len(p.Sync), p.Stages)
 	}
-	if p.Schedule.Window == nil {
-		return fmt.Errorf("pipeline: no schedule")
+	if err := p.checkSegments(); err != nil {
+		return err
 	}
+	for i, c := range p.Channels {
+		if c.From < 0 || c.To >= len(p.Segments) || c.From >= c.To {
+			return fmt.Errorf("pipeline: channel %d goes from segment %d to %d: it must go forward within %d segments", i, c.From, c.To, len(p.Segments))
+		}
+		if c.Forward < 0 || c.Backward < 0 {
+			return fmt.Errorf("pipeline: channel %d has a negative time", i)
+		}
+	}
+	if err := p.checkTotal(); err != nil {
+		return err
+	}
+	return p.checkSchedule()
+}
+
+// checkSegments checks that every segment has a stage and every stage a segment.
+func (p *Pipeline) checkSegments() error {
 	used := make([]bool, p.Stages)
 	for i, s := range p.Segments {
 		if s.Stage < 0 || s.Stage >= p.Stages {
-			return fmt.Errorf("pipeline: segment %d is on stage %d of %d", i, s.Stage, p.Stages)
+			return fmt.Errorf("pipeline: segment %d is on stage %d: stages are 0 to %d", i, s.Stage, p.Stages-1)
 		}
 		if s.Forward < 0 || s.Backward < 0 {
 			return fmt.Errorf("pipeline: segment %d has a negative time", i)
@@ -78,13 +100,51 @@ func (p *Pipeline) Validate() error {
 			return fmt.Errorf("pipeline: stage %d has a negative synchronisation time", i)
 		}
 	}
-	for i, c := range p.Channels {
-		if c.From < 0 || c.To >= len(p.Segments) || c.From >= c.To {
-			return fmt.Errorf("pipeline: channel %d goes from segment %d to %d: it must go forward within %d segments", i, c.From, c.To, len(p.Segments))
+	return nil
+}
+
+// checkTotal checks that a step fits the clock even if nothing overlaps, so that
+// no sum of times can overflow.
+func (p *Pipeline) checkTotal() error {
+	micro, sync := time.Duration(0), time.Duration(0)
+	fits := true
+	add := func(sum *time.Duration, t time.Duration) {
+		if fits = fits && t <= unit.MaxTime-*sum; fits {
+			*sum += t
 		}
-		if c.Forward < 0 || c.Backward < 0 {
-			return fmt.Errorf("pipeline: channel %d has a negative time", i)
+	}
+	for _, s := range p.Segments {
+		add(&micro, s.Forward)
+		add(&micro, s.Backward)
+	}
+	for _, c := range p.Channels {
+		add(&micro, c.Forward)
+		add(&micro, c.Backward)
+	}
+	for _, t := range p.Sync {
+		add(&sync, t)
+	}
+	if !fits || micro > (unit.MaxTime-sync)/time.Duration(p.Microbatches) {
+		return fmt.Errorf("pipeline: the times of a step of %d micro-batches add up to more than the clock's %v", p.Microbatches, unit.MaxTime)
+	}
+	return nil
+}
+
+// checkSchedule checks that windows do not grow along the segments: a later
+// segment that held more micro-batches than an earlier one lets through would
+// wait for ever.
+func (p *Pipeline) checkSchedule() error {
+	if p.Schedule.Window == nil {
+		return fmt.Errorf("pipeline: no schedule: one of %s", strings.Join(ScheduleNames(), ", "))
+	}
+	last := p.Microbatches
+	for s := range p.Segments {
+		w := p.window(s)
+		if w > last {
+			return fmt.Errorf("pipeline: schedule %q lets segment %d hold %d micro-batches and segment %d only %d: windows must not grow along the pipeline",
+				p.Schedule.Name, s, w, s-1, last)
 		}
+		last = w
 	}
 	return nil
 }

@@ -59,6 +59,22 @@ type Op struct {
 	Backward       bool
 }
 
+// opAt returns the operation at a position of a segment's step: window forward
+// passes, then a backward and a forward pass in turn, then the backward passes
+// that are left. Forward passes alone are a window of all micro-batches, cut short.
+func opAt(position, window, microbatches int) (micro int, backward bool) {
+	turn := position - window
+	switch {
+	case turn < 0:
+		return position, false
+	case turn >= 2*(microbatches-window):
+		return position - microbatches, true
+	case turn%2 == 1:
+		return window + turn/2, false
+	}
+	return turn / 2, true
+}
+
 // columns calls do for every operation of a step in an order that respects all
 // dependencies whenever windows do not grow with the segment: column n holds the
 // forward passes of micro-batch n, then the backward passes that may follow them.
@@ -120,4 +136,31 @@ func (p *Pipeline) interleave() []Op {
 		order[i] = t.op
 	}
 	return order
+}
+
+// InFlight returns the largest number of micro-batches whose activations each
+// segment holds at once between their forward and backward passes. Without
+// backward passes it is the one being worked on.
+func (p *Pipeline) InFlight() []int {
+	peak := make([]int, len(p.Segments))
+	if p.ForwardOnly {
+		for i := range peak {
+			peak[i] = 1
+		}
+		return peak
+	}
+	if !p.shared() {
+		copy(peak, p.windows())
+		return peak
+	}
+	held := make([]int, len(p.Segments))
+	for _, op := range p.interleave() {
+		if op.Backward {
+			held[op.Segment]--
+			continue
+		}
+		held[op.Segment]++
+		peak[op.Segment] = max(peak[op.Segment], held[op.Segment])
+	}
+	return peak
 }
