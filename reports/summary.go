@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"stowage/sim"
 )
 
 // Summary writes r for people: title, headline metrics, stages, what the slot
-// tables did, and how the target scheme was found. No line is wider than width
+// tables did, how the target scheme was found, and warnings. No line is wider than width
 // terminal cells (0 means 80; less than 60 counts as 60). There is no colour.
 func Summary(w io.Writer, r *sim.Result, width int) error {
 	if err := checkFinite(r); err != nil {
@@ -23,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryCurves, summarySearch,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryCurves, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -59,11 +61,11 @@ func summaryHead(w io.Writer, r *sim.Result, width int) error {
 	add(&plan, "schedule", r.Scheme.Schedule)
 	add(&plan, "merge", r.Scheme.Merge)
 	add(&plan, "replacement", r.Replacement)
-	text := shortenText(title(r), width) + "\n" + flow(run, width)
+	head := shortenText(title(r), width) + "\n" + flow(run, width)
 	if len(plan) > 0 {
-		text += flow(plan, width)
+		head += flow(plan, width)
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, head)
 	return err
 }
 
@@ -205,6 +207,16 @@ func summarySearch(w io.Writer, r *sim.Result, width int) error {
 	}
 	_, err := io.WriteString(w, flow(parts, width))
 	return err
+}
+
+// summaryWarnings lists what to know before trusting the numbers.
+func summaryWarnings(w io.Writer, r *sim.Result, width int) error {
+	for _, warning := range r.Warnings {
+		if _, err := fmt.Fprintln(w, text.WrapSoft("note: "+printable(warning), width)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settled returns the entry of the history at which the best fitness was reached.
