@@ -20,14 +20,14 @@ import (
 //	H  a hand-written 4-ary heap in a loop: the floor
 //	B  a hand-written binary heap in a loop: the bare event queue
 //	E  this package, in callbacks
-//	R  simgo with two copied events per timer, used in turn: what E can reach at best
+//	R  simgo with two copied events per timer, used in turn: the least that an event
+//	   in simgo's own queue can cost
 //	S  simgo in process style: Wait(Timeout(d))
 //	N  simgo in naive callbacks: Timeout(d).AddHandler(f)
 //
-// E, R, S and N make garbage, because simgo boxes the items of its queue. The
-// collector is set to run as often as in a program whose heap is larger than that
-// of this benchmark: with the default, the heap is collected each time it has grown
-// from nothing to 4 MB, and E at 100 pending events is some 10% slower.
+// R, S and N make garbage, because simgo boxes the items of its queue. The heap of
+// this benchmark is so small that by default it would be collected every 4 MB, more
+// often than that of a real program: GOGC is 400, in favour of these three.
 //
 //	go test -run '^$' -bench Hold -benchmem ./sim/engine
 

@@ -7,9 +7,9 @@ import (
 )
 
 // DefaultMaxEvents is the number of events that an engine fires, over all its
-// runs, before it gives up with a *LimitError, unless Options says otherwise. At
-// some 150 ns per event it is reached within a few minutes: no sensible
-// experiment is that long, while a model that schedules without end would be.
+// runs, before it gives up with a *LimitError, unless Options says otherwise. Even an
+// empty model takes a minute for that many: far more than a sensible experiment
+// needs, and soon enough to stop a model that schedules without end.
 const DefaultMaxEvents uint64 = 500e6
 
 // maxTime is the last instant that the float64 clock of simgo holds exactly,
@@ -27,27 +27,26 @@ type Options struct {
 type Engine struct {
 	sim *simgo.Simulation
 	// blank is a pending event without handlers and without finalizer: the copy of
-	// an event carries none. All events of the engine are copies of it.
+	// an event carries none. What processes wait for are copies of it.
 	blank simgo.Event
 
 	maxEvents uint64
 	events    uint64
-	// live counts what is queued and will really happen: events that are not
-	// cancelled, processes to start. The run is over when it is 0;
-	// cancelled events may still be queued then, and must not move the clock.
-	live int
 
-	free  *entry // entries that may be armed again
-	spent *entry // the entry whose queue item was popped in this step
-	slab  int    // how many entries the next slab holds
+	// The run is over when the queue holds nothing but stale items: events that are
+	// cancelled.
+	queue     eventQueue
+	stale     int
+	scheduled uint64 // number of the next item
+	entries   []*entry
+	free      []uint32 // entries that may be used again
 
 	processes map[uint64]*Process // those not finished, by number
 	started   uint64              // number of the next process
-	unstarted int                 // processes whose body has not begun
 	expected  []*obligation
 
 	running bool
-	closing bool        // shutting or shut down: callbacks are void, processes end
+	closing bool        // shutting or shut down
 	failed  error       // why the engine takes no more events; nil while it does
 	panicky *PanicError // the first panic of a process body
 	goexit  bool        // a process body called runtime.Goexit
@@ -63,7 +62,6 @@ func New(opt Options) *Engine {
 		sim:       sim,
 		blank:     *sim.Event(),
 		maxEvents: opt.MaxEvents,
-		slab:      smallestSlab,
 		processes: map[uint64]*Process{},
 	}
 }
@@ -75,12 +73,6 @@ func (e *Engine) Now() time.Duration { return time.Duration(e.sim.Now()) }
 // Events returns how many events have happened: a callback called, a process
 // begun or woken. Cancelled events do not count.
 func (e *Engine) Events() uint64 { return e.events }
-
-// count books an event that is happening now.
-func (e *Engine) count() {
-	e.live--
-	e.events++
-}
 
 // fail ends the run at the next opportunity. The first reason is kept.
 func (e *Engine) fail(err error) {

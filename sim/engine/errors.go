@@ -13,7 +13,6 @@ import (
 var ErrTooLong = errors.New("engine: simulated time beyond 2^53 ns (104 days)")
 
 var (
-	errClosed   = errors.New("engine: closed")
 	errPanicked = errors.New("engine: a panic or runtime.Goexit ended the run")
 	errGoexit   = errors.New("engine: a process body called runtime.Goexit")
 )

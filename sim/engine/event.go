@@ -3,8 +3,6 @@ package engine
 import (
 	"fmt"
 	"time"
-
-	"github.com/fschuetz04/simgo"
 )
 
 // Entries are made in slabs, which double from the smallest to the largest size:
@@ -22,21 +20,14 @@ type Event struct {
 }
 
 // entry is the reusable part of an event. It is in exactly one place: with a
-// signal that has not fired, in simgo's queue (live, or cancelled and not yet
-// popped), in Engine.spent during the step that popped it, or in the free list. It
-// is never armed again inside its own handler, because simgo forgets the handlers
-// of an event after they ran; and never while a stale item of the queue points to
-// it, because that item would fire it early.
+// signal that has not fired, in the queue (live, or cancelled and still there), or
+// in the free list. It is never reused while a stale item of the queue refers
+// to it, because that item would fire it early.
 type entry struct {
-	event simgo.Event
-	// armed is what event is set back to: pending, with the one handler bound to
-	// this entry. A slice of one handler is full, so the handlers that a waiting
-	// process appends go to an array of their own.
-	armed      simgo.Event
 	fn         func() // nil when cancelled or not in use
 	generation uint64 // goes up when the event fires or is cancelled
-	next       *entry // in the free list
 	engine     *Engine
+	index      uint32 // in Engine.entries
 }
 
 // After calls fn once the clock has moved on by d. Events of one instant fire in
@@ -61,8 +52,8 @@ func (e *Engine) After(d time.Duration, fn func()) Event {
 // back: false if the event has fired or was cancelled already. A handle stays
 // harmless for ever, whatever its entry is used for later.
 //
-// Cancelling takes constant time; the queue keeps the event's bookkeeping, some
-// 220 bytes, until the clock passes its time.
+// Cancelling takes constant time on average, and cancelled events never take up
+// more than half of the queue: cancel and schedule anew as often as you like.
 func (ev Event) Cancel() bool {
 	ent := ev.entry
 	if ent == nil || ent.generation != ev.generation {
@@ -70,11 +61,30 @@ func (ev Event) Cancel() bool {
 	}
 	ent.generation++
 	ent.fn = nil
-	ent.engine.live--
+	e := ent.engine
+	e.stale++
+	if e.stale > len(e.queue)/2 {
+		e.sweep()
+	}
 	return true
 }
 
-// schedule arms an entry. It returns nil if the engine takes no more events.
+// sweep takes the cancelled events out of the queue.
+func (e *Engine) sweep() {
+	kept := e.queue[:0]
+	for _, it := range e.queue {
+		if e.entries[it.index].fn != nil {
+			kept = append(kept, it)
+		} else {
+			e.free = append(e.free, it.index)
+		}
+	}
+	e.queue = kept
+	e.queue.heapify()
+	e.stale = 0
+}
+
+// schedule takes an entry and puts it into the queue. It returns nil if the engine takes no more events.
 func (e *Engine) schedule(d time.Duration, fn func()) *entry {
 	if d < 0 {
 		panic(fmt.Sprintf("engine: an event was scheduled %v before the present, %v", -d, e.Now()))
@@ -87,65 +97,55 @@ func (e *Engine) schedule(d time.Duration, fn func()) *entry {
 		return nil
 	}
 	ent := e.take(fn)
-	e.queue(ent, d)
+	e.enqueue(ent, d)
 	return ent
 }
 
-// take arms an entry from the free list.
+// take takes an entry from the free list.
 func (e *Engine) take(fn func()) *entry {
-	ent := e.free
-	if ent == nil {
-		ent = e.grow()
+	if len(e.free) == 0 {
+		e.grow()
 	}
-	e.free = ent.next
-	ent.event = ent.armed
+	last := len(e.free) - 1
+	ent := e.entries[e.free[last]]
+	e.free = e.free[:last]
 	ent.fn = fn
 	return ent
 }
 
-// queue schedules an armed entry. Its event stays pending until it is processed
-// (TriggerDelayed does that, Trigger does not), so it can be aborted until then.
-func (e *Engine) queue(ent *entry, d time.Duration) {
-	ent.event.TriggerDelayed(float64(d))
-	e.live++
+// enqueue schedules an entry.
+func (e *Engine) enqueue(ent *entry, d time.Duration) {
+	e.queue.push(item{e.Now() + d, e.scheduled, ent.index})
+	e.scheduled++
 }
 
-// grow makes a slab of entries and returns the first, which heads the free list.
-func (e *Engine) grow() *entry {
-	slab := make([]entry, e.slab)
-	e.slab = min(2*e.slab, largestSlab)
+// grow makes a slab of entries, as many as there are, and puts them into the free
+// list.
+func (e *Engine) grow() {
+	slab := make([]entry, min(max(len(e.entries), smallestSlab), largestSlab))
 	for i := range slab {
 		ent := &slab[i]
 		ent.engine = e
-		ent.armed = e.blank
-		ent.armed.AddHandler(func(*simgo.Event) { ent.fire() })
-		if i+1 < len(slab) {
-			ent.next = &slab[i+1]
-		}
+		ent.index = uint32(len(e.entries))
+		e.entries = append(e.entries, ent)
+		e.free = append(e.free, ent.index)
 	}
-	e.free = &slab[0]
-	return e.free
 }
 
-// fire is the handler of every entry.
-func (ent *entry) fire() {
-	e, fn := ent.engine, ent.fn
-	e.spent = ent
-	if fn == nil || e.closing {
+// step fires the next event, or drops it if it is cancelled, which does not move
+// the clock. The queue must not be empty.
+func (e *Engine) step() {
+	it := e.queue.pop()
+	ent := e.entries[it.index]
+	fn := ent.fn
+	e.free = append(e.free, it.index)
+	if fn == nil {
+		e.stale--
 		return
 	}
-	ent.generation++
 	ent.fn = nil
-	e.count()
+	ent.generation++
+	e.events++
+	e.sim.RunUntil(float64(it.at))
 	fn()
-}
-
-// recycle puts the entry of the last step back into the free list. It is called
-// between steps, when simgo has finished with the entry.
-func (e *Engine) recycle() {
-	if ent := e.spent; ent != nil {
-		e.spent = nil
-		ent.next = e.free
-		e.free = ent
-	}
 }

@@ -20,8 +20,13 @@ type Process struct {
 	proc   simgo.Process
 	active bool // it is this process's turn
 
-	awaits *entry  // what a blocked process waits for
-	signal *Signal // what fires it; nil if time does
+	// events are copies, which carry no finalizer. They are used in turn, because a
+	// process waits for the next inside the handler of the last.
+	events [2]simgo.Event
+	turn   int
+	wake   func()       // bound once; the callback of what the process waits for
+	awaits *simgo.Event // which of events a blocked process waits for
+	signal *Signal      // what fires it; nil if time does
 }
 
 // Go starts a process. The body begins at this instant, after what is already
@@ -34,8 +39,7 @@ type Process struct {
 // deferred functions never run concurrently with one another nor with the model,
 // in the order in which they were started. A body that had not begun never does.
 //
-// Go takes a goroutine at once: an engine that has processes must be Run or
-// closed, or the goroutine stays.
+// A process takes a goroutine when its body begins.
 func (e *Engine) Go(name string, body func(p *Process)) {
 	if body == nil {
 		panic("engine: Go without a body")
@@ -44,21 +48,36 @@ func (e *Engine) Go(name string, body func(p *Process)) {
 		return
 	}
 	p := &Process{engine: e, name: name, number: e.started}
+	p.wake = p.resume
 	e.started++
-	e.unstarted++
-	e.live++
-	e.processes[p.number] = p
-	e.sim.Process(func(proc simgo.Process) {
-		p.proc = proc
-		p.run(body)
+	e.schedule(0, func() {
+		e.processes[p.number] = p
+		e.sim.Process(func(proc simgo.Process) {
+			p.proc = proc
+			p.run(body)
+		})
+		e.drain()
 	})
+}
+
+// resume gives the process its turn. It returns when the process waits again or has
+// ended.
+func (p *Process) resume() {
+	p.awaits.Trigger()
+	p.engine.drain()
+}
+
+// drain lets simgo process what is in its own queue: always just what is due at
+// this instant.
+func (e *Engine) drain() {
+	for e.sim.Step() {
+	}
 }
 
 // run is what the goroutine of a process executes. simgo would let a panic here
 // crash the program, from a goroutine on which nobody can recover it.
 func (p *Process) run(body func(p *Process)) {
 	e := p.engine
-	e.unstarted--
 	returned := false
 	defer func() {
 		if value := recover(); value != nil {
@@ -70,11 +89,8 @@ func (p *Process) run(body func(p *Process)) {
 		p.active = false
 		delete(e.processes, p.number)
 	}()
-	if !e.closing {
-		e.count()
-		p.active = true
-		body(p)
-	}
+	p.active = true
+	body(p)
 	returned = true
 }
 
@@ -85,12 +101,9 @@ func (p *Process) Now() time.Duration { return p.engine.Now() }
 // What is said of d at After holds here too.
 func (p *Process) Sleep(d time.Duration) {
 	p.mustBeActive("Sleep")
-	ent := p.engine.schedule(d, wakeUp)
-	if ent == nil {
-		// The run has failed, and ends as soon as this process waits.
-		ent = p.engine.take(wakeUp)
-	}
-	p.wait(ent, nil)
+	// If this fails, the run has, and ends as soon as this process waits.
+	p.engine.schedule(d, p.wake)
+	p.wait(nil)
 }
 
 // Wait blocks until s has fired; if it has, Wait returns at once.
@@ -102,23 +115,21 @@ func (p *Process) Wait(s *Signal) {
 	if s.fired {
 		return
 	}
-	ent := p.engine.take(wakeUp)
-	s.waiting = append(s.waiting, ent)
-	p.wait(ent, s)
+	s.waiting = append(s.waiting, p.engine.take(p.wake))
+	p.wait(s)
 }
 
-// wakeUp is the callback of an entry that a process waits for. The process itself
-// is woken by the handler that simgo's Wait adds behind that of the entry.
-func wakeUp() {}
-
-// wait hands over to the rest of the model until the entry fires. It does not
+// wait hands over to the rest of the model until the process is woken. It does not
 // return if the run ends before.
-func (p *Process) wait(ent *entry, s *Signal) {
+func (p *Process) wait(s *Signal) {
 	if p.engine.closing {
 		runtime.Goexit() // a deferred function waits while its process is being ended
 	}
-	p.awaits, p.signal, p.active = ent, s, false
-	p.proc.Wait(&ent.event)
+	p.turn ^= 1
+	ev := &p.events[p.turn]
+	*ev = p.engine.blank
+	p.awaits, p.signal, p.active = ev, s, false
+	p.proc.Wait(ev)
 	p.awaits, p.signal, p.active = nil, nil, true
 }
 

@@ -39,7 +39,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	ended := false
 	defer func() {
 		e.running = false
-		if !ended { // a callback panicked
+		if !ended { // a callback panicked, or called runtime.Goexit
 			e.fail(errPanicked)
 			e.shutdown()
 		}
@@ -65,7 +65,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // loop fires events until none is left or the run has failed.
 func (e *Engine) loop(ctx context.Context) error {
 	check := e.events
-	for e.live > 0 && e.failed == nil {
+	for len(e.queue) > e.stale && e.failed == nil {
 		if e.events >= check {
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("engine: stopped at %v of simulated time: %w", e.Now(), err)
@@ -75,43 +75,22 @@ func (e *Engine) loop(ctx context.Context) error {
 			}
 			check = min(e.events+contextEvery, e.maxEvents)
 		}
-		e.sim.Step()
-		e.recycle()
+		e.step()
 	}
 	return e.failed
 }
 
-// Close ends an engine that will not be run, or not again: its processes are ended
-// as after a failed run. It is not needed after Run, and may be called repeatedly.
-func (e *Engine) Close() {
-	if e.running {
-		panic("engine: Close was called from within Run")
-	}
-	e.fail(errClosed)
-	e.shutdown()
-	if e.panicky != nil {
-		panic(e.panicky)
-	}
-}
-
 // shutdown ends all processes, one after the other. simgo's Shutdown would let
-// them go all at once, each on its own goroutine, and would leave behind those
-// that had not begun. Instead, aborting the event that a process waits for runs
-// its deferred functions and returns when it has ended.
+// them go all at once, each on its own goroutine. Instead, aborting the event that
+// a process waits for runs its deferred functions and returns when it has ended.
 // The engine has failed by now, so they can schedule nothing.
 func (e *Engine) shutdown() {
 	e.closing = true
 	for _, number := range slices.Sorted(maps.Keys(e.processes)) {
-		if p := e.processes[number]; p.awaits != nil { // nil: it has not begun
-			p.awaits.event.Abort()
-		}
+		e.processes[number].awaits.Abort()
 	}
-	// A process that has not begun is queued to begin at this very instant, and
-	// does nothing when its turn comes. Other events due now are void.
-	for e.unstarted > 0 {
-		e.sim.Step()
-	}
-	e.expected, e.free, e.spent = nil, nil, nil
+	e.expected, e.queue, e.free = nil, nil, nil
+	e.stale = 0
 }
 
 // bodyPanicked notes the panic of a process body, to be repeated by Run. Only the

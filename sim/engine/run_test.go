@@ -96,7 +96,8 @@ func TestLimit(t *testing.T) {
 		for range max {
 			e.After(1, func() {})
 		}
-		run(t, e) // exactly the limit is fine
+		e.After(2, func() {}).Cancel() // does not count, even if it is still queued
+		run(t, e)                      // exactly the limit is fine
 		e.After(1, func() { t.Error("an event beyond the limit fired") })
 		err := e.Run(context.Background())
 		var limit *LimitError
@@ -196,18 +197,13 @@ func TestCallbackPanicPassesThrough(t *testing.T) {
 }
 
 func TestRunWithinRunPanics(t *testing.T) {
-	for name, call := range map[string]func(e *Engine){
-		"Run":   func(e *Engine) { _ = e.Run(context.Background()) },
-		"Close": func(e *Engine) { e.Close() },
-	} {
-		e := New(Options{})
-		e.After(1, func() {
-			if panicOf(func() { call(e) }) == nil {
-				t.Errorf("%s was possible from within Run", name)
-			}
-		})
-		run(t, e)
-	}
+	e := New(Options{})
+	e.After(1, func() {
+		if panicOf(func() { _ = e.Run(context.Background()) }) == nil {
+			t.Error("Run was possible from within Run")
+		}
+	})
+	run(t, e)
 }
 
 // Every end of a run must end every process, whatever it is doing, one at a time.
@@ -282,23 +278,35 @@ func crowd(e *Engine) (begun, ended *int) {
 	return begun, ended
 }
 
-func TestClose(t *testing.T) {
+func TestEngineThatNeverRunsLeavesNothing(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	e := New(Options{})
 	e.After(3, func() {})
 	run(t, e)
 	for range 10 {
-		e.Go("p", func(*Process) { t.Error("the body of a process of a closed engine ran") })
+		e.Go("p", func(*Process) { t.Error("a body began without Run") })
 	}
-	e.Close()
-	e.Close()
-	e.After(1, func() { t.Error("a closed engine fired an event") })
-	e.Go("q", func(*Process) { t.Error("a closed engine started a process") })
-	if err := e.Run(context.Background()); !errors.Is(err, errClosed) {
-		t.Fatalf("Run after Close returned %v", err)
+}
+
+func TestFailedEngineTakesNothing(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	e := New(Options{MaxEvents: 1})
+	s := e.Signal("s")
+	s.OnFire(func() { t.Error("a failed engine called a subscriber") })
+	before := e.After(5, func() { t.Error("a failed engine fired an event") })
+	e.After(3, func() {})
+	if err := e.Run(context.Background()); err == nil {
+		t.Fatal("the limit was not noticed")
 	}
-	if e.Now() != 3 {
-		t.Fatalf("closing moved the clock to %v", e.Now())
+	before.Cancel()
+	s.Fire()
+	e.Go("q", func(*Process) { t.Error("a failed engine began a process") })
+	if e.After(1, func() { t.Error("a failed engine fired an event") }).Cancel() {
+		t.Error("a failed engine took an event")
+	}
+	var limit *LimitError
+	if err := e.Run(context.Background()); !errors.As(err, &limit) || e.Now() != 3 {
+		t.Fatalf("Run returned %v at %v", err, e.Now())
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *Signal) Fire() {
 	}
 	s.fired = true
 	for _, ent := range s.waiting {
-		s.engine.queue(ent, 0)
+		s.engine.enqueue(ent, 0)
 	}
 	s.waiting = nil
 }
