@@ -180,7 +180,7 @@ func tree(n *Network) func(src, dst int) []LinkID {
 
 func TestReferenceTree(t *testing.T) {
 	dir := filepath.Join(data(t), "tree")
-	sets := []string{"burst_10", "burst_100"}
+	sets := []string{"burst_10", "burst_100", "steady_10000"}
 	if !testing.Short() {
 		sets = append(sets, "burst_1000")
 	}

@@ -15,7 +15,7 @@ type sharing struct {
 }
 
 // resolve gives every transfer its max-min fair rate by progressive filling
-// (Bertsekas and Gallager, Data Networks, 2nd ed., 6.5.2): the link that leaves
+// (Bertsekas and Gallager, Data Networks, 2nd ed., 6.5.2, recalled): the link that leaves
 // least to each of its open transfers fixes their rates, and so on with what
 // remains until every transfer has a rate. It costs passes x transfers x links
 // of a path, with at most one pass for each link in use.

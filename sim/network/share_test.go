@@ -40,7 +40,7 @@ func drawNetwork(t *rapid.T) ([]unit.Rate, []move) {
 }
 
 // checkFair is the definition of max-min fairness (Bertsekas and Gallager, Data
-// Networks, 6.5.2): rates are fair exactly when every transfer has a bottleneck,
+// Networks, 2nd ed., 6.5.2, recalled): rates are fair exactly when every transfer has a bottleneck,
 // a saturated link of its path on which no transfer is faster.
 func checkFair(t *rapid.T, n *Network) {
 	const tolerance = 1e-9

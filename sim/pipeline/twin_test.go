@@ -1,0 +1,412 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stowage/hw/unit"
+	"stowage/sim/engine"
+	"stowage/sim/network"
+)
+
+// drawPipeline draws a valid pipeline: a plain chain, or any graph; one segment on
+// each stage in any order, or several; the schedules of the list, or any windows
+// that do not grow.
+func drawPipeline(t *rapid.T) *Pipeline {
+	p := &Pipeline{
+		Stages:       rapid.IntRange(1, 8).Draw(t, "stages"),
+		Microbatches: rapid.IntRange(1, 20).Draw(t, "microbatches"),
+		ForwardOnly:  rapid.Bool().Draw(t, "forward only"),
+	}
+	duration := rapid.OneOf(rapid.Just(time.Duration(0)), rapid.Custom(func(t *rapid.T) time.Duration {
+		return time.Duration(rapid.Int64Range(0, 5).Draw(t, "few ns"))
+	}), rapid.Custom(func(t *rapid.T) time.Duration {
+		return time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "ns"))
+	}))
+	stages := make([]int, p.Stages)
+	for i := range stages {
+		stages[i] = i
+	}
+	stages = rapid.Permutation(stages).Draw(t, "stage of segment")
+	if rapid.Bool().Draw(t, "by type") {
+		stages = append(stages, rapid.SliceOfN(rapid.IntRange(0, p.Stages-1), 0, 4).Draw(t, "further segments")...)
+		stages = rapid.Permutation(stages).Draw(t, "stage of segment")
+	}
+	for _, stage := range stages {
+		p.Segments = append(p.Segments, Segment{stage, duration.Draw(t, "forward"), duration.Draw(t, "backward")})
+		p.Sync = append(p.Sync, duration.Draw(t, "sync"))
+	}
+	p.Sync = p.Sync[:p.Stages]
+	n := len(p.Segments)
+	channel := func(from, to int) {
+		p.Channels = append(p.Channels, Channel{from, to, duration.Draw(t, "down"), duration.Draw(t, "up")})
+	}
+	switch {
+	case rapid.Bool().Draw(t, "chain"):
+		for to := 1; to < n; to++ {
+			channel(to-1, to)
+		}
+	case n > 1:
+		for range rapid.IntRange(0, 2*n).Draw(t, "channels") {
+			to := rapid.IntRange(1, n-1).Draw(t, "to")
+			channel(rapid.IntRange(0, to-1).Draw(t, "from"), to)
+		}
+	}
+	if p.Schedule = rapid.SampledFrom(append(Schedules, Schedule{Name: "drawn"})).Draw(t, "schedule"); p.Schedule.Window == nil {
+		windows := rapid.SliceOfN(rapid.IntRange(-1, 25), n, n).Draw(t, "windows")
+		slices.SortFunc(windows, func(a, b int) int { return b - a })
+		p.Schedule.Window = func(s, _, _ int) int { return windows[s] }
+	}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// node is one thing that takes time in the graph of a run.
+type node struct {
+	round int
+	what  string // "forward" and "backward" on segment at, "down" and "up" over channel at, "sync" of stage at
+	at    int
+	micro int
+}
+
+// twin is the meaning of a pipeline written down as a graph whose nodes end at
+// the latest end of their predecessors plus their own time, evaluated from the
+// end by memory and recursion. gates may be nil.
+type twin struct {
+	p     *Pipeline
+	order [][]node // per stage: the operations of a round
+	gates [][]time.Duration
+	ends  map[node]time.Duration
+	stall []time.Duration // per stage
+}
+
+// newTwin gives each stage its operations in order.
+func newTwin(p *Pipeline, gates [][]time.Duration) *twin {
+	w := &twin{p: p, order: make([][]node, p.Stages), gates: gates, ends: map[node]time.Duration{}, stall: make([]time.Duration, p.Stages)}
+	for s, seg := range p.Segments {
+		w.order[seg.Stage] = append(w.order[seg.Stage], segmentOrder(p, s)...)
+	}
+	if len(p.Segments) == p.Stages {
+		return w
+	}
+	// Stages that share segments take operations as they would end if each segment
+	// had a stage of its own and each operation took one unit; ties go by column,
+	// forward first, then towards the loss.
+	unit := *p
+	unit.Stages = len(p.Segments)
+	unit.Segments, unit.Channels = nil, nil
+	for s := range p.Segments {
+		unit.Segments = append(unit.Segments, Segment{s, 1, 1})
+	}
+	for _, c := range p.Channels {
+		unit.Channels = append(unit.Channels, Channel{From: c.From, To: c.To})
+	}
+	alone := newTwin(&unit, nil)
+	column := func(op node) (int, int, int) {
+		if op.what == "backward" {
+			return op.micro + p.windows()[op.at] - 1, 1, -op.at
+		}
+		return op.micro, 0, op.at
+	}
+	for _, ops := range w.order {
+		slices.SortFunc(ops, func(a, b node) int {
+			ac, ab, as := column(a)
+			bc, bb, bs := column(b)
+			return cmp.Or(cmp.Compare(alone.end(a), alone.end(b)), cmp.Compare(ac, bc), cmp.Compare(ab, bb), cmp.Compare(as, bs))
+		})
+	}
+	return w
+}
+
+// segmentOrder is the rule of a schedule, word for word: forward passes while the
+// segment may hold more micro-batches, then one backward and one forward in turn.
+func segmentOrder(p *Pipeline, segment int) []node {
+	var ops []node
+	window := max(1, p.Schedule.Window(segment, len(p.Segments), p.Microbatches))
+	for forward, backward := 0, 0; backward < p.Microbatches; {
+		switch {
+		case forward < p.Microbatches && (p.ForwardOnly || forward-backward < window):
+			ops = append(ops, node{0, "forward", segment, forward})
+			forward++
+		case p.ForwardOnly:
+			return ops
+		default:
+			ops = append(ops, node{0, "backward", segment, backward})
+			backward++
+		}
+	}
+	return ops
+}
+
+// end returns when a node ends.
+func (w *twin) end(n node) time.Duration {
+	if n.round < 0 {
+		return 0
+	}
+	if t, ok := w.ends[n]; ok {
+		return t
+	}
+	var t time.Duration
+	switch n.what {
+	case "sync":
+		order := w.order[n.at]
+		last := order[len(order)-1]
+		last.round = n.round
+		t = w.end(last) + w.p.Sync[n.at]
+	case "down":
+		t = max(w.end(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Forward
+	case "up":
+		t = max(w.end(node{n.round, "backward", w.p.Channels[n.at].To, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Backward
+	default:
+		t = w.operation(n)
+	}
+	w.ends[n] = t
+	return t
+}
+
+// before returns the transfer that the channel has to finish before n.
+func (w *twin) before(n node) node {
+	if n.micro--; n.micro < 0 {
+		n.round, n.micro = n.round-1, w.p.Microbatches-1
+	}
+	return n
+}
+
+// operation returns when a forward or backward pass ends.
+func (w *twin) operation(n node) time.Duration {
+	seg := w.p.Segments[n.at]
+	order := w.order[seg.Stage]
+	i := slices.Index(order, node{0, n.what, n.at, n.micro})
+	var t time.Duration
+	if i > 0 {
+		last := order[i-1]
+		last.round = n.round
+		t = w.end(last)
+	} else {
+		t = w.end(node{n.round - 1, "sync", seg.Stage, 0})
+	}
+	for c, ch := range w.p.Channels {
+		if n.what == "forward" && ch.To == n.at {
+			t = max(t, w.end(node{n.round, "down", c, n.micro}))
+		}
+		if n.what == "backward" && ch.From == n.at {
+			t = max(t, w.end(node{n.round, "up", c, n.micro}))
+		}
+	}
+	if i == 0 && w.gates != nil {
+		gate := w.gates[seg.Stage][n.round]
+		w.stall[seg.Stage] += max(0, gate-t)
+		t = max(t, gate)
+	}
+	if n.what == "forward" {
+		return t + seg.Forward
+	}
+	return t + seg.Backward
+}
+
+// rounds returns the end of every round.
+func (w *twin) rounds(count int) []time.Duration {
+	ends := make([]time.Duration, count)
+	for r := range ends {
+		for stage := range w.p.Stages {
+			ends[r] = max(ends[r], w.end(node{r, "sync", stage, 0}))
+		}
+	}
+	return ends
+}
+
+// drawGates draws when the rows of every stage and round are in place, or nil.
+func drawGates(t *rapid.T, stages, rounds int) [][]time.Duration {
+	if !rapid.Bool().Draw(t, "gated") {
+		return nil
+	}
+	gates := make([][]time.Duration, stages)
+	for i := range gates {
+		for range rounds {
+			gates[i] = append(gates[i], time.Duration(rapid.Int64Range(0, 1e7).Draw(t, "ready")))
+		}
+		slices.Sort(gates[i])
+	}
+	return gates
+}
+
+// The recurrence, the events and the graph agree to the nanosecond in every
+// round, and no time is lost.
+func TestThreeTwins(t *testing.T) {
+	kinds := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPipeline(t)
+		rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
+		gates := drawGates(t, p.Stages, rounds)
+		graph := newTwin(p, gates)
+		want := graph.rounds(rounds)
+		if got := recurrence(p, rounds, gates); !slices.Equal(got, want) {
+			t.Fatalf("%s: the recurrence ends rounds at %v, the graph at %v", kind(p), got, want)
+		}
+		got, usage := events(t, p, rounds, gates, nil)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s: the events end rounds at %v, the graph at %v", kind(p), got, want)
+		}
+		checkUsage(t, p, rounds, usage, got[rounds-1])
+		for i, u := range usage {
+			if u.Stall != graph.stall[i] {
+				t.Fatalf("stage %d stalled for %v, in the graph for %v", i, u.Stall, graph.stall[i])
+			}
+		}
+		kinds[kind(p)]++
+	})
+	for _, k := range []string{"chain", "columns", "interleaved"} {
+		if kinds[k] == 0 {
+			t.Errorf("no pipeline was drawn that takes the path %q", k)
+		}
+	}
+}
+
+// kind names the path that the recurrence takes.
+func kind(p *Pipeline) string {
+	switch r := NewRecurrence(p); {
+	case r.chain != nil:
+		return "chain"
+	case r.order != nil:
+		return "interleaved"
+	}
+	return "columns"
+}
+
+// checkUsage checks that the stages did what there was to do, and within the time.
+func checkUsage(t *rapid.T, p *Pipeline, rounds int, usage []Usage, elapsed time.Duration) {
+	busy := make([]time.Duration, p.Stages)
+	for _, s := range p.Segments {
+		d := s.Forward
+		if !p.ForwardOnly {
+			d += s.Backward
+		}
+		busy[s.Stage] += time.Duration(p.Microbatches*rounds) * d
+	}
+	for i, u := range usage {
+		if u.Busy != busy[i] || u.Sync != time.Duration(rounds)*p.Sync[i] {
+			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
+		}
+		if u.Busy+u.Sync+u.Stall > elapsed {
+			t.Fatalf("stage %d spent %v + %v + %v in %v", i, u.Busy, u.Sync, u.Stall, elapsed)
+		}
+	}
+}
+
+// A reset recurrence starts anew.
+func TestReset(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPipeline(t)
+		r := NewRecurrence(p)
+		first := []time.Duration{r.Step(), r.Step(), r.Step()}
+		r.Free(0, time.Hour)
+		r.Reset()
+		if again := []time.Duration{r.Step(), r.Step(), r.Step()}; !slices.Equal(first, again) {
+			t.Fatalf("%s: rounds end at %v, after a reset at %v", kind(p), first, again)
+		}
+	})
+}
+
+// load is what a lane of a drawn network moves.
+type load struct {
+	bytes   float64
+	latency time.Duration
+}
+
+// drawLoads draws what each lane moves, and over which of the links.
+func drawLoads(t *rapid.T, lanes, links int) (loads []load, on []int) {
+	for range lanes {
+		loads = append(loads, load{
+			float64(rapid.IntRange(0, 1e6).Draw(t, "bytes")),
+			time.Duration(rapid.IntRange(0, 1000).Draw(t, "latency")),
+		})
+		on = append(on, rapid.IntRange(0, links-1).Draw(t, "link"))
+	}
+	return loads, on
+}
+
+// overNetwork makes the hook that moves each lane's load over its link.
+func overNetwork(loads []load, on []int, rates []unit.Rate) func(e *engine.Engine) func(int, bool, func()) {
+	return func(e *engine.Engine) func(int, bool, func()) {
+		net := network.New(e)
+		var links []network.LinkID
+		for i, rate := range rates {
+			links = append(links, net.Link(fmt.Sprint("link ", i), rate))
+		}
+		return func(c int, backward bool, done func()) {
+			lane := 2 * c
+			if backward {
+				lane++
+			}
+			net.Transfer(links[on[lane]:on[lane]+1], loads[lane].bytes, loads[lane].latency, done)
+		}
+	}
+}
+
+// timeChannels gives the channels of p the times of the lanes on links of their own.
+func timeChannels(t *rapid.T, p *Pipeline, loads []load, on []int, rates []unit.Rate) {
+	alone := func(lane int) time.Duration {
+		d, err := unit.Seconds(loads[lane].bytes / float64(rates[on[lane]]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return loads[lane].latency + d
+	}
+	for c := range p.Channels {
+		p.Channels[c].Forward, p.Channels[c].Backward = alone(2*c), alone(2*c+1)
+	}
+}
+
+var linkRates = []unit.Rate{1e9, 3e9, 7e8, 12.5e9}
+
+// Over a network in which every lane has a link of its own, the events agree
+// with the recurrence to the nanosecond.
+func TestPrivateLinksAreExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPipeline(t)
+		lanes := 2 * len(p.Channels)
+		loads, on := drawLoads(t, lanes, 1)
+		var rates []unit.Rate
+		for i := range lanes {
+			on[i] = i
+			rates = append(rates, rapid.SampledFrom(linkRates).Draw(t, "rate"))
+		}
+		timeChannels(t, p, loads, on, rates)
+		want := recurrence(p, 2, nil)
+		if got, _ := events(t, p, 2, nil, overNetwork(loads, on, rates)); !slices.Equal(got, want) {
+			t.Fatalf("over private links rounds end at %v, the recurrence says %v", got, want)
+		}
+	})
+}
+
+// Lanes that share links are never faster than the recurrence. Each transfer
+// may be half a nanosecond off for rounding.
+func TestContentionIsNeverFaster(t *testing.T) {
+	slower := 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPipeline(t)
+		lanes := 2 * len(p.Channels)
+		loads, on := drawLoads(t, lanes, 2)
+		timeChannels(t, p, loads, on, linkRates)
+		want := recurrence(p, 2, nil)
+		got, _ := events(t, p, 2, nil, overNetwork(loads, on, linkRates))
+		for r := range want {
+			if got[r] < want[r]-time.Duration(lanes*p.Microbatches) {
+				t.Fatalf("with contention round %d ends at %v, without at %v", r, got[r], want[r])
+			}
+		}
+		if got[1] > want[1]+time.Duration(lanes*p.Microbatches) {
+			slower++
+		}
+	})
+	if slower == 0 {
+		t.Error("no drawn pipeline had any contention")
+	}
+}
