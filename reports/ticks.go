@@ -30,8 +30,10 @@ func niceStep(span float64, n int) float64 {
 // linearAxis returns the range lo to hi widened to whole steps, and its ticks:
 // about n, labels with one SI prefix for all of them.
 func linearAxis(lo, hi float64, n int) (from, to float64, ticks fixedTicks) {
-	if hi <= lo {
-		pad := math.Abs(lo) / 2
+	// Values that differ by rounding alone are equal: a step so small against
+	// them would neither be visible nor advance in float64.
+	if largest := math.Max(math.Abs(lo), math.Abs(hi)); hi-lo <= 1e-9*largest {
+		pad := largest / 2
 		if pad == 0 {
 			pad = 1
 		}
