@@ -14,7 +14,7 @@ func newCheck() *cobra.Command {
 		Use:               "check SCENARIO.toml…",
 		Short:             "Validate scenarios without running them",
 		Example:           "  stowage check scenarios/*.toml",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              scenarioFiles,
 		ValidArgsFunction: tomlFiles,
 		RunE: func(c *cobra.Command, paths []string) error {
 			var errs []error

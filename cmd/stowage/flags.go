@@ -1,14 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stowage/hw/unit"
 	"stowage/sim/placement"
@@ -23,16 +24,33 @@ type choice struct {
 func (c *choice) String() string { return c.value }
 func (c *choice) Type() string   { return strings.Join(c.known, "|") }
 
+// Set takes one of the known words.
 func (c *choice) Set(s string) error {
 	if !slices.Contains(c.known, s) {
-		hint := ""
-		if n := unit.Nearest(s, c.known); n != "" {
-			hint = fmt.Sprintf("; did you mean %q?", n)
-		}
-		return fmt.Errorf("%q is none of %s%s", s, strings.Join(c.known, ", "), hint)
+		return fmt.Errorf("want one of %s%s", strings.Join(c.known, ", "), didYouMean("", s, c.known))
 	}
 	c.value = s
 	return nil
+}
+
+// didYouMean returns "; did you mean "X"?", X being the nearest of the known
+// words behind a prefix, or nothing.
+func didYouMean(prefix, word string, known []string) string {
+	if n := unit.Nearest(word, known); n != "" {
+		return fmt.Sprintf("; did you mean %q?", prefix+n)
+	}
+	return ""
+}
+
+// suggestFlag adds the nearest flag to the complaint about an unknown one.
+func suggestFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return fmt.Errorf("%s: %w%s", c.Name(), err, didYouMean("--", unknown.GetSpecifiedName(), names))
 }
 
 // complete offers words for a flag in shell completion.
@@ -51,6 +69,15 @@ func placementHelp() []string {
 	return words
 }
 
+// scenarioFiles asks for at least one scenario.
+func scenarioFiles(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		first, _, _ := strings.Cut(strings.TrimSpace(c.Example), "\n")
+		return fmt.Errorf("%s: no scenario given: name at least one file, as in %s", c.Name(), first)
+	}
+	return nil
+}
+
 // tomlFiles completes scenario files.
 func tomlFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
@@ -58,13 +85,10 @@ func tomlFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 
 // terminalWidth returns the columns to fit tables into: COLUMNS where it is set,
 // else 0 (the report's default).
-func terminalWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); !ok || f == nil {
-		return 0
-	}
+func terminalWidth() int {
 	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
-	if err != nil || n < 0 {
+	if err != nil {
 		return 0
 	}
-	return n
+	return max(n, 0)
 }

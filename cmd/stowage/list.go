@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stowage/hw"
-	"stowage/hw/unit"
 	"stowage/reports"
 	"stowage/sim"
 	"stowage/sim/pipeline"
@@ -43,8 +42,13 @@ func newList() *cobra.Command {
 		Use:       "list " + strings.Join(names, "|"),
 		Short:     "List what scenarios can name",
 		Example:   "  stowage list devices",
-		Args:      cobra.ExactArgs(1),
 		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("list: want one of %s; got %d names", strings.Join(names, ", "), len(args))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, l := range lists {
 				if l.name == args[0] {
@@ -55,11 +59,7 @@ func newList() *cobra.Command {
 					return w.Flush()
 				}
 			}
-			hint := ""
-			if n := unit.Nearest(args[0], names); n != "" {
-				hint = fmt.Sprintf("; did you mean %q?", n)
-			}
-			return fmt.Errorf("list: unknown list %q%s: one of %s", args[0], hint, strings.Join(names, ", "))
+			return fmt.Errorf("list: unknown list %q: want one of %s%s", args[0], strings.Join(names, ", "), didYouMean("", args[0], names))
 		},
 	}
 }
@@ -109,6 +109,7 @@ func listModels(w io.Writer) error {
 }
 
 func listPlacements(w io.Writer) error {
+	fmt.Fprintln(w, "NAME\tTITLE")
 	for _, p := range placement.Policies {
 		fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Title)
 	}
@@ -116,6 +117,7 @@ func listPlacements(w io.Writer) error {
 }
 
 func listReplacements(w io.Writer) error {
+	fmt.Fprintln(w, "NAME\tTITLE")
 	for _, p := range slots.Policies() {
 		fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Summary)
 	}
@@ -123,6 +125,7 @@ func listReplacements(w io.Writer) error {
 }
 
 func listSchedules(w io.Writer) error {
+	fmt.Fprintln(w, "NAME\tTITLE")
 	for _, s := range pipeline.Schedules {
 		fmt.Fprintf(w, "%s\t%s\n", s.Name, s.Title)
 	}
@@ -130,6 +133,7 @@ func listSchedules(w io.Writer) error {
 }
 
 func listPlots(w io.Writer) error {
+	fmt.Fprintln(w, "NAME\tTITLE")
 	for _, p := range reports.Plots() {
 		fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Title)
 	}

@@ -4,49 +4,37 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"stowage/scenarios"
 )
 
-// Exit codes.
-const (
-	exitFine   = 0
-	exitFailed = 1 // the experiment failed or was interrupted
-	exitInput  = 2 // the input is wrong
-)
+// version names this state of the code. Results carry it, so it changes with
+// every change that moves numbers. It is a constant and not the commit that a
+// build may or may not be stamped with: `go run` and `go build` of the same
+// source write the same bytes.
+const version = "0.1.0"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
-// run executes the command line and returns the exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitFine
-	}
-	fmt.Fprintln(stderr, "stowage:", err)
-	if errors.Is(err, context.Canceled) || scenarios.IsInfeasible(err) || errors.Is(err, errFailed) {
-		return exitFailed
-	}
-	return exitInput
+	context.AfterFunc(ctx, stop) // the first signal asks, the second one kills
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// errFailed marks errors of an experiment whose input was right.
-var errFailed = errors.New("the experiment failed")
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &output{Writer: stdout}
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(stderr)
+	err := out.join(root.ExecuteContext(ctx))
+	complain(stderr, err)
+	return exitCode(err)
+}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -54,31 +42,33 @@ func newRoot() *cobra.Command {
 		Short: "Simulate training on a mixed cluster: which layer where, which embedding rows in accelerator memory",
 		Long: `Stowage is a discrete-event cluster simulator. It answers where each layer of a
 model should run on a mixed fleet of CPUs, GPUs and other accelerators, and which
-embedding rows should sit in accelerator memory, round after round.`,
+embedding rows should sit in accelerator memory, round after round.
+
+Exit codes: 0 fine; 1 the experiment failed, was interrupted, or its results could
+not be written; 2 the input is wrong.`,
 		Example: `  stowage run scenarios/ctr.toml
   stowage check scenarios/*.toml
   stowage list devices`,
-		Version:       version(),
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newRun(), newCheck(), newList())
+	strictHelp(root)
 	return root
 }
 
-// version is the module's version, or the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+// strictHelp makes `help` of an unknown command an error like any other; cobra
+// prints the usage and calls it fine.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		panic(err) // cobra has a help command wherever there are subcommands
 	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = releaseVersion
+	help.Args = func(_ *cobra.Command, args []string) error {
+		_, _, err := root.Find(args)
+		return err
 	}
-	return v
 }
-
-// releaseVersion names builds from a work tree. Results carry it, so it changes
-// with every change that moves numbers.
-const releaseVersion = "0.1.0"

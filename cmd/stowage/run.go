@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,73 +13,76 @@ import (
 	"stowage/reports"
 	"stowage/scenarios"
 	"stowage/sim"
+	"stowage/sim/engine"
+	"stowage/sim/placement"
 )
 
 type runFlags struct {
 	out    string
 	format choice
 	seed   int64
-	policy string
+	policy choice
 }
 
 func newRun() *cobra.Command {
-	f := runFlags{format: choice{value: "table", known: []string{"table", "json", "csv", "bench"}}}
+	f := runFlags{
+		format: choice{value: "table", known: []string{"table", "json", "csv", "bench"}},
+		policy: choice{known: placement.PolicyNames()},
+	}
 	c := &cobra.Command{
 		Use:   "run SCENARIO.toml…",
 		Short: "Simulate scenarios: print a summary, write results and plots",
 		Long: `Run searches the target scheme of each scenario, simulates it on the event engine,
 prints a summary and writes result.json, rounds.csv, bench.txt and plots (SVG and
-PNG) to out/NAME, NAME being the scenario's name.`,
+PNG) to out/NAME, NAME being the scenario's name.
+
+Ctrl-C stops it: the rounds that are over are written.`,
 		Example: `  stowage run scenarios/ctr.toml
   stowage run -o /tmp/ctr --format json scenarios/ctr.toml
   stowage run --placement heuristic scenarios/ctr.toml`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              scenarioFiles,
 		ValidArgsFunction: tomlFiles,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
-	c.Flags().StringVarP(&f.out, "out", "o", "", "folder for the results of one scenario (default out/NAME)")
-	c.Flags().Var(&f.format, "format", "what to print: table, json, csv or bench")
+	c.Flags().StringVarP(&f.out, "out", "o", "", "`folder` for the results of one scenario (default out/NAME)")
+	c.Flags().Var(&f.format, "format", "what to print; json: one document for each scenario")
 	c.Flags().Int64Var(&f.seed, "seed", 0, "seed instead of the scenario's")
-	c.Flags().StringVar(&f.policy, "placement", "", "placement policy instead of the scenario's")
+	c.Flags().Var(&f.policy, "placement", "placement `policy` instead of the scenario's (see stowage list placements)")
 	complete(c, "format", f.format.known)
 	complete(c, "placement", placementHelp())
 	return c
 }
 
 func (f *runFlags) run(c *cobra.Command, paths []string) error {
-	if f.out != "" && len(paths) > 1 {
-		return fmt.Errorf("-o names the folder of one scenario; %d were given: leave it out and find the results in out/NAME", len(paths))
+	if n := len(paths); n > 1 {
+		if f.out != "" {
+			return fmt.Errorf("-o names the folder of one scenario; %d were given: leave it out and find the results in out/NAME", n)
+		}
+		if f.format.value == "csv" {
+			return fmt.Errorf("--format csv prints the rounds of one scenario; %d were given: leave it out and find rounds.csv in out/NAME", n)
+		}
 	}
 	loaded, err := f.load(c, paths)
 	if err != nil {
 		return err
 	}
 	var results []*sim.Result
-	for _, s := range loaded {
-		r, err := s.Run(c.Context(), version())
-		if r == nil {
-			return err
+	var errs []error
+	for i, s := range loaded {
+		if i > 0 && c.Context().Err() != nil {
+			errs = append(errs, failed("interrupted: %d of %d scenarios were not run", len(loaded)-i, len(loaded)))
+			break
 		}
-		dir := f.out
-		if dir == "" {
-			dir = filepath.Join("out", s.Name)
+		r, err := f.one(c, s)
+		if r != nil {
+			results = append(results, r)
 		}
-		files, werr := reports.Write(dir, r)
-		if werr != nil {
-			return fmt.Errorf("%w: results of %s: %w", errFailed, s.Name, werr)
-		}
-		if perr := f.print(c.OutOrStdout(), r, dir, files); perr != nil {
-			return fmt.Errorf("%w: %w", errFailed, perr)
-		}
-		results = append(results, r)
-		if err != nil { // interrupted: what there is was written
-			return err
-		}
+		errs = append(errs, err)
 	}
 	if f.format.value == "bench" {
-		return reports.Bench(c.OutOrStdout(), results)
+		errs = append(errs, reports.Bench(c.OutOrStdout(), results))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // load reads all scenarios before the first one runs, so that a mistake in the
@@ -100,8 +104,8 @@ func (f *runFlags) load(c *cobra.Command, paths []string) ([]*scenarios.Scenario
 		if c.Flags().Changed("seed") {
 			s.SetSeed(f.seed)
 		}
-		if f.policy != "" {
-			if err := s.SetPlacement(f.policy); err != nil {
+		if f.policy.value != "" {
+			if err := s.SetPlacement(f.policy.value); err != nil {
 				errs = append(errs, fmt.Errorf("--placement: %w", err))
 			}
 		}
@@ -110,6 +114,58 @@ func (f *runFlags) load(c *cobra.Command, paths []string) ([]*scenarios.Scenario
 	return loaded, errors.Join(errs...)
 }
 
+// one runs a scenario, writes its results and prints them. The result of a run
+// that was stopped is that of the finished rounds; it comes with an error.
+func (f *runFlags) one(c *cobra.Command, s *scenarios.Scenario) (*sim.Result, error) {
+	dir := f.out
+	if dir == "" {
+		dir = filepath.Join("out", s.Name)
+	}
+	r, err := s.Run(c.Context(), version)
+	if r == nil || len(r.Rounds) == 0 {
+		return nil, explain(s, 0, dir, err)
+	}
+	if err != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the run was stopped after %d of %d rounds", len(r.Rounds), s.Rounds))
+		err = explain(s, len(r.Rounds), dir, err)
+	}
+	if f.format.value != "table" { // the table ends with them
+		for _, w := range r.Warnings {
+			fmt.Fprintf(c.ErrOrStderr(), "stowage: %s: warning: %s\n", s.Name, w)
+		}
+	}
+	files, werr := reports.Write(dir, r)
+	if werr != nil {
+		werr = failed("%s: results not written: %w", s.Name, werr)
+	}
+	if perr := f.print(c.OutOrStdout(), r, dir, files); perr != nil && werr == nil {
+		werr = failure{perr}
+	}
+	return r, errors.Join(err, werr)
+}
+
+// explain makes the error of a run one for the person who started it. The
+// results of the finished rounds, if any, are in dir.
+func explain(s *scenarios.Scenario, finished int, dir string, err error) error {
+	kept := "nothing is written"
+	if finished > 0 {
+		kept = "these are in " + dir
+	}
+	var limit *engine.LimitError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failed("%s: interrupted after %d of %d rounds; %s", s.Name, finished, s.Rounds, kept)
+	case errors.As(err, &limit):
+		return failed("%s: stopped after %d of %d rounds, at the limit of %d events; %s: raise limits.events in the scenario",
+			s.Name, finished, s.Rounds, limit.Value, kept)
+	case finished > 0 || isOutcome(err):
+		return failure{err}
+	}
+	return err
+}
+
+// print prints r in the format that the user chose; lines for benchstat are
+// printed for all results together, at the end.
 func (f *runFlags) print(w io.Writer, r *sim.Result, dir string, files []string) error {
 	switch f.format.value {
 	case "json":
@@ -119,7 +175,7 @@ func (f *runFlags) print(w io.Writer, r *sim.Result, dir string, files []string)
 	case "bench":
 		return nil
 	}
-	if err := reports.Summary(w, r, terminalWidth(w)); err != nil {
+	if err := reports.Summary(w, r, terminalWidth()); err != nil || len(files) == 0 {
 		return err
 	}
 	names := make([]string, len(files))
