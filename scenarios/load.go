@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"stowage/hw"
 	"stowage/hw/spec"
@@ -12,6 +13,9 @@ import (
 	"stowage/workloads"
 	"stowage/workloads/lookups"
 )
+
+// MaxNameBytes bounds a scenario's name, which is that of a folder.
+const MaxNameBytes = 200
 
 // Scenario is an experiment, loaded and checked.
 type Scenario struct {
@@ -61,8 +65,8 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	if b.sc.Name == "" {
 		b.sc.Name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	}
-	if strings.ContainsAny(b.sc.Name, "/\\\x00") || strings.HasPrefix(b.sc.Name, ".") {
-		b.fail(spec.Path{"name"}, "%q: it names the folder of the results, so it must not contain slashes or begin with a dot", b.sc.Name)
+	if !isFolder(b.sc.Name) {
+		b.fail(spec.Path{"name"}, "%q: it names the folder of the results, so it must be printable text of at most %d bytes, without slashes, that does not begin with a dot", b.sc.Name, MaxNameBytes)
 	}
 	b.sc.Title, b.sc.Description, b.sc.Seed = f.Title, f.Description, f.Seed
 	b.model()
@@ -70,14 +74,22 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.training()
 	b.placement()
 	b.embedding()
-	if f.Limits.TraceKeys < 0 {
-		b.fail(spec.Path{"limits", "trace_keys"}, "%d: a number of keys from 1 on", f.Limits.TraceKeys)
-	}
-	b.sc.MaxEvents, b.sc.TraceKeys = f.Limits.Events, f.Limits.TraceKeys
+	b.limits()
 	if err := b.errs.Err(); err != nil {
 		return nil, err
 	}
-	return b.sc, b.whole()
+	if err := b.whole(); err != nil {
+		return nil, err
+	}
+	return b.sc, nil
+}
+
+// isFolder reports whether a name can be that of the folder of results.
+func isFolder(name string) bool {
+	if name == "" || len(name) > MaxNameBytes || name[0] == '.' || strings.ContainsAny(name, `/\`) {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // builder turns the sections of a file into a scenario and gathers complaints.
@@ -105,12 +117,66 @@ func (b *builder) resolve(path string) string {
 	return filepath.Join(b.dir, path)
 }
 
+func (b *builder) limits() {
+	f := &b.f.Limits
+	if b.doc.Has(spec.Path{"limits", "events"}) && f.Events < 1 {
+		b.fail(spec.Path{"limits", "events"}, "%d: a number of events from 1 on", f.Events)
+	}
+	if b.doc.Has(spec.Path{"limits", "trace_keys"}) && f.TraceKeys < 1 {
+		b.fail(spec.Path{"limits", "trace_keys"}, "%d: a number of keys from 1 on", f.TraceKeys)
+	}
+	b.sc.MaxEvents, b.sc.TraceKeys = f.Events, f.TraceKeys
+}
+
 // whole checks what only the whole scenario shows.
 func (b *builder) whole() error {
 	s := b.sc
 	s.Problem.Model, s.Problem.Cluster = s.Model, s.Cluster
-	if _, err := placement.NewProblem(s.Problem); err != nil {
-		b.fail(nil, "%v", err)
+	b.prices()
+	if err := b.errs.Err(); err != nil {
+		return err
+	}
+	p, err := placement.NewProblem(s.Problem)
+	if err != nil {
+		b.fail(problemPath(err), "%v", err)
+		return b.errs.Err()
+	}
+	if s.Search.Devices != nil {
+		if _, err := placement.NewEvaluator(p).PlanDevices(s.Search.Scheme, s.Search.Devices); err != nil {
+			b.fail(spec.Path{"placement", "devices"}, "%s", strings.TrimPrefix(err.Error(), "devices = "))
+		}
 	}
 	return b.errs.Err()
+}
+
+// prices checks that the objective cost has something to count.
+func (b *builder) prices() {
+	if b.sc.Problem.Objective != placement.Cost {
+		return
+	}
+	for i := range b.sc.Cluster.Pools {
+		if b.sc.Cluster.Pools[i].Price == 0 {
+			b.fail(spec.Path{"cluster", "pool", i, "price"}, `0 USD/h: with objective = "cost" every pool needs a price above 0, else schemes on it alone all cost nothing`)
+		}
+	}
+}
+
+// problemPath finds where the value is written that placement complains about: its
+// messages begin with the key. What the sections' own checks let through and
+// placement refuses is rare.
+func problemPath(err error) spec.Path {
+	key, _, _ := strings.Cut(err.Error(), " ")
+	switch key {
+	case "batch", "microbatches", "sync", "comm_parallel":
+		return spec.Path{"training", key}
+	case "merge", "objective", "min_throughput", "max_price", "max_cost":
+		return spec.Path{"placement", key}
+	case "lookahead":
+		return spec.Path{"slots", key}
+	case "layer", "edge":
+		return spec.Path{"model"}
+	case "pool":
+		return spec.Path{"cluster"}
+	}
+	return nil
 }

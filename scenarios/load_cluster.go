@@ -5,6 +5,7 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/spec"
+	"stowage/sim/placement"
 )
 
 // MaxDevices bounds the devices of one pool.
@@ -17,6 +18,10 @@ func (b *builder) cluster() {
 		return
 	}
 	before := len(b.errs)
+	if n := len(b.f.Cluster.Pool); n > placement.MaxPools {
+		b.fail(spec.Path{"cluster", "pool", placement.MaxPools}, "%d pools: at most MaxPools = %d", n, placement.MaxPools)
+		return
+	}
 	for i := range b.f.Cluster.Pool {
 		if p, ok := b.pool(i, &b.f.Cluster.Pool[i]); ok {
 			c.Pools = append(c.Pools, p)
@@ -26,6 +31,7 @@ func (b *builder) cluster() {
 		return
 	}
 	for i := range c.Pools {
+		b.unique(c, i)
 		b.inside(c, i)
 	}
 	if len(b.errs) > before {
@@ -110,6 +116,16 @@ func (b *builder) node(p *hw.Pool, f *poolFile, at func(string) spec.Path) {
 	}
 }
 
+// unique checks that no pool before i has its name.
+func (b *builder) unique(c *hw.Cluster, i int) {
+	for j := range i {
+		if c.Pools[j].Name == c.Pools[i].Name {
+			b.fail(spec.Path{"cluster", "pool", i, "name"}, "%q is the name of pool %d too: give each a name of its own (the default is the device type)", c.Pools[i].Name, j)
+			return
+		}
+	}
+}
+
 // inside checks that a pool stands in the nodes of an accelerator pool.
 func (b *builder) inside(c *hw.Cluster, i int) {
 	name := c.Pools[i].Inside
@@ -129,14 +145,27 @@ func (b *builder) inside(c *hw.Cluster, i int) {
 			b.fail(at, "only a CPU pool can be inside the nodes of another pool")
 		case !q.Device.Kind.Accelerator():
 			b.fail(at, "%q is not an accelerator pool: host sockets are inside the nodes of accelerators", name)
-		}
-		if hosts := q.Ports(q.Count) * q.Node.Hosts; c.Pools[i].Count > hosts {
-			b.fail(spec.Path{"cluster", "pool", i, "count"}, "%d: the %s of pool %q have %d host sockets",
-				c.Pools[i].Count, plural(q.Ports(q.Count), "node"), name, hosts)
+		default:
+			b.sockets(c, i, q)
 		}
 		return
 	}
-	b.fail(at, "unknown pool %q%s: the pools are %q", name, didYouMean(name, names), names)
+	b.fail(at, "unknown pool %q%s", name, accepted(name, names))
+}
+
+// sockets checks that the nodes of pool q have the host sockets that pool i, and
+// the pools before it that are inside q too, take.
+func (b *builder) sockets(c *hw.Cluster, i int, q *hw.Pool) {
+	taken := 0
+	for j := range i + 1 {
+		if c.Pools[j].Inside == q.Name {
+			taken += c.Pools[j].Count
+		}
+	}
+	if nodes := q.Ports(q.Count); taken > nodes*q.Node.Hosts {
+		b.fail(spec.Path{"cluster", "pool", i, "count"}, "%d sockets inside pool %q: its %s of %s have %d",
+			taken, q.Name, plural(nodes, "node"), plural(q.Node.Devices, "device"), nodes*q.Node.Hosts)
+	}
 }
 
 func plural(n int, noun string) string {

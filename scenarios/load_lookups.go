@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"stowage/hw/spec"
@@ -36,6 +37,7 @@ func (b *builder) embedding() {
 	}
 	if b.f.Slots != nil {
 		b.slots()
+		b.perRound()
 		if b.f.Lookups == nil {
 			b.missing(spec.Path{"lookups"}, `a section that says how rows are looked up, e.g. generator = "zipf", alpha = 1.05`)
 			return
@@ -46,20 +48,32 @@ func (b *builder) embedding() {
 	}
 }
 
+// perRound checks that a round's lookups stay within what a trace can hold.
+func (b *builder) perRound() {
+	batch := int64(b.f.Training.Batch)
+	if batch < 1 || batch > MaxBatch {
+		return
+	}
+	for _, l := range sparseLayers(b.sc.Model) {
+		layer := &b.sc.Model.Layers[l]
+		n := int64(lookupsPerSample(layer))
+		if n > lookups.MaxRoundLookups/batch {
+			b.fail(spec.Path{"training", "batch"}, "%d: with %d lookups a sample in layer %q, at most MaxRoundLookups / %d = %d samples a round",
+				batch, n, layer.Name, n, lookups.MaxRoundLookups/n)
+		}
+	}
+}
+
 func (b *builder) slots() {
 	f := b.f.Slots
 	at := func(key string) spec.Path { return spec.Path{"slots", key} }
 	if !b.doc.Has(at("capacity")) {
 		b.missing(at("capacity"), `a share of the rows ("5 %"), memory ("2 GiB") or a number of slots`)
 	}
-	var known []string
-	for _, p := range slots.Policies() {
-		known = append(known, p.Name)
-	}
 	if f.Replacement == "" {
 		f.Replacement = "lru"
 	}
-	b.oneOf(at("replacement"), f.Replacement, known)
+	b.oneOf(at("replacement"), f.Replacement, replacementNames())
 	if f.Shortage != "" {
 		b.oneOf(at("shortage"), f.Shortage, []string{"evict"})
 	}
@@ -85,15 +99,17 @@ func (b *builder) lookups(sparse int, rows int64) {
 		if !b.traceKeys(s, f, sparse, rows) {
 			return
 		}
-	} else if f.File != "" {
-		b.fail(at("file"), "it goes with generator = %q only", lookups.Traced)
+	} else if b.traceOnly(lookups.Generators()) {
 		return
 	}
 	if err := s.Validate(); err != nil {
 		var se *lookups.SpecError
 		if errors.As(err, &se) {
+			if se.Key == "keys" { // they come from the file
+				se.Key = "file"
+			}
 			path := spec.Path{"lookups"}
-			for _, step := range strings.Split(se.Key, ".") {
+			for step := range strings.SplitSeq(se.Key, ".") {
 				path = append(path, step)
 			}
 			b.fail(path, "%s: %s", se.Value, se.Want)
@@ -103,6 +119,18 @@ func (b *builder) lookups(sparse int, rows int64) {
 		return
 	}
 	b.sc.Lookups = s
+}
+
+// traceOnly refuses keys of trace files beside one of the known generators that
+// draw; of an unknown generator nothing can be said.
+func (b *builder) traceOnly(known []string) (refused bool) {
+	for _, key := range []string{"file", "format", "column"} {
+		if at := (spec.Path{"lookups", key}); slices.Contains(known, b.f.Lookups.Generator) && b.doc.Has(at) {
+			b.fail(at, "it goes with generator = %q only", lookups.Traced)
+			refused = true
+		}
+	}
+	return refused
 }
 
 func (b *builder) traceKeys(s *lookups.Spec, f *lookupFile, sparse int, rows int64) bool {
@@ -115,6 +143,9 @@ func (b *builder) traceKeys(s *lookups.Spec, f *lookupFile, sparse int, rows int
 		b.fail(at("file"), "a trace holds the keys of one embedding layer; the model %s has %d", b.sc.Model.Name, sparse)
 		return false
 	}
+	if f.Format != "" && !b.oneOf(at("format"), f.Format, lookups.Formats()) {
+		return false
+	}
 	keys, _, err := lookups.LoadKeys(b.resolve(f.File), lookups.FileOptions{Format: f.Format, Column: f.Column}, rows)
 	if err != nil {
 		b.fail(at("file"), "%v", err)
@@ -122,6 +153,14 @@ func (b *builder) traceKeys(s *lookups.Spec, f *lookupFile, sparse int, rows int
 	}
 	s.Keys = keys
 	return true
+}
+
+func replacementNames() []string {
+	var names []string
+	for _, p := range slots.Policies() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // sparseLayers returns the indices of a model's embedding layers.

@@ -3,7 +3,7 @@ package scenarios
 import (
 	"io"
 	"os"
-	"slices"
+	"strings"
 
 	"stowage/hw"
 	"stowage/hw/spec"
@@ -46,9 +46,13 @@ func (b *builder) modelFile(m *modelFile) {
 	if format == "" {
 		format = "toml"
 	}
-	if !slices.Contains(ModelFormats, format) {
-		b.fail(spec.Path{"model", "format"}, "%q%s: one of %q", format, didYouMean(format, ModelFormats), ModelFormats)
+	if !b.oneOf(spec.Path{"model", "format"}, format, ModelFormats) {
 		return
+	}
+	for _, k := range formatKeys {
+		if at := (spec.Path{"model", k.key}); k.format != format && b.doc.Has(at) {
+			b.fail(at, "it goes with format = %q only", k.format)
+		}
 	}
 	path := b.resolve(m.File)
 	r, err := os.Open(path)
@@ -68,12 +72,22 @@ func (b *builder) modelFile(m *modelFile) {
 	}
 }
 
+// formatKeys are the keys of section model that go with one format only.
+var formatKeys = []struct{ key, format string }{
+	{"device", "pipedream"}, {"batch", "pipedream"},
+	{"cpu", "dnn-partitioning"}, {"accelerator", "dnn-partitioning"}, {"ignore_cost", "dnn-partitioning"},
+}
+
 func (b *builder) readModel(m *modelFile, format, path string, r io.Reader) (*workloads.Model, bool) {
 	var model *workloads.Model
 	var err error
 	switch format {
 	case "pipedream":
 		if !b.knownDevice("device", m.Device, "the device type that was measured") {
+			return nil, false
+		}
+		if !b.doc.Has(spec.Path{"model", "batch"}) {
+			b.missing(spec.Path{"model", "batch"}, "the batch that was measured, e.g. 128")
 			return nil, false
 		}
 		if m.Batch < 1 {
@@ -117,10 +131,12 @@ func (b *builder) knownDevice(key, name, what string) bool {
 	return true
 }
 
-// didYouMean returns "; did you mean X?" or nothing.
-func didYouMean(name string, known []string) string {
+// accepted ends a message about a name that is none of the known ones: with the
+// nearest of them, if one is near, and all of them.
+func accepted(name string, known []string) string {
+	all := " (known: " + strings.Join(known, ", ") + ")"
 	if n := unit.Nearest(name, known); n != "" {
-		return "; did you mean \"" + n + "\"?"
+		return "; did you mean \"" + n + "\"?" + all
 	}
-	return ""
+	return all
 }

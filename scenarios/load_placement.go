@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"strings"
 
 	"stowage/hw/spec"
@@ -29,7 +30,7 @@ func (b *builder) placement() {
 	if f.MaxPrice != nil {
 		p.MaxPrice = float64(*f.MaxPrice)
 	}
-	if f.Evaluations < 0 || f.Evaluations > MaxEvaluations {
+	if b.doc.Has(at("evaluations")) && f.Evaluations < 1 || f.Evaluations > MaxEvaluations {
 		b.fail(at("evaluations"), "%d: from 1 to MaxEvaluations = %d", f.Evaluations, MaxEvaluations)
 	}
 	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Evaluations: f.Evaluations, Genetic: b.genetic()}
@@ -86,7 +87,17 @@ func (b *builder) fixed() {
 		}
 		return
 	}
+	for i, k := range f.Devices {
+		if k < 1 || k > MaxDevices {
+			b.fail(at("devices", i), "%d: from 1 to MaxDevices = %d devices", k, MaxDevices)
+		}
+	}
+	b.sc.Search.Devices = f.Devices
 	if b.sc.Model == nil || b.sc.Cluster == nil {
+		return
+	}
+	if len(f.Scheme) == 0 {
+		b.missing(at("scheme"), fmt.Sprintf("a pool for each of the %d layers of %s", len(b.sc.Model.Layers), b.sc.Model.Name))
 		return
 	}
 	if len(f.Scheme) != len(b.sc.Model.Layers) {
@@ -102,14 +113,9 @@ func (b *builder) fixed() {
 	for l, name := range f.Scheme {
 		t, ok := index[name]
 		if !ok {
-			b.fail(at("scheme", l), "unknown pool %q%s: one of %q", name, didYouMean(name, names), names)
+			b.fail(at("scheme", l), "unknown pool %q%s", name, accepted(name, names))
+			continue
 		}
 		b.sc.Search.Scheme = append(b.sc.Search.Scheme, uint8(t))
 	}
-	for i, k := range f.Devices {
-		if k < 1 || k > MaxDevices {
-			b.fail(at("devices", i), "%d: from 1 to MaxDevices = %d devices", k, MaxDevices)
-		}
-	}
-	b.sc.Search.Devices = f.Devices
 }

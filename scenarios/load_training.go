@@ -9,16 +9,19 @@ import (
 	"stowage/sim/placement"
 )
 
-// MaxRounds bounds training.rounds.
-const MaxRounds = 1 << 24
+// Limits of section training.
+const (
+	MaxBatch  = 1 << 30
+	MaxRounds = 1 << 24
+)
 
 func (b *builder) training() {
 	t, p := &b.f.Training, &b.sc.Problem
 	at := func(key string) spec.Path { return spec.Path{"training", key} }
 	if !b.doc.Has(at("batch")) {
 		b.missing(at("batch"), "samples per training round, e.g. 4096")
-	} else if t.Batch < 1 || t.Batch > 1<<30 {
-		b.fail(at("batch"), "%d: from 1 to 2^30 samples", t.Batch)
+	} else if t.Batch < 1 || t.Batch > MaxBatch {
+		b.fail(at("batch"), "%d: from 1 to MaxBatch = %d samples", t.Batch, MaxBatch)
 	} else if t.Microbatches >= 1 && t.Batch%t.Microbatches != 0 {
 		b.fail(at("batch"), "%d is no multiple of microbatches = %d", t.Batch, t.Microbatches)
 	}
@@ -45,8 +48,10 @@ func (b *builder) training() {
 }
 
 // oneOf complains about a value that is none of the known ones.
-func (b *builder) oneOf(path spec.Path, value string, known []string) {
-	if !slices.Contains(known, value) {
-		b.fail(path, "unknown value %q%s: one of %q", value, didYouMean(value, known), known)
+func (b *builder) oneOf(path spec.Path, value string, known []string) bool {
+	if slices.Contains(known, value) {
+		return true
 	}
+	b.fail(path, "unknown value %q%s", value, accepted(value, known))
+	return false
 }

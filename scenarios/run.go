@@ -11,6 +11,7 @@ import (
 	"stowage/sim"
 	"stowage/sim/placement"
 	"stowage/sim/slots"
+	"stowage/workloads"
 	"stowage/workloads/lookups"
 )
 
@@ -54,13 +55,13 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	}
 	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
 	r.Scenario, r.Title, r.Seed, r.Version, r.Warnings = s.Name, s.Title, s.Seed, version, problem.Warnings
+	if slices.ContainsFunc(embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
+		r.Replacement = s.Slots.Replacement
+	}
 	if err != nil {
 		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(run.Rounds), s.Rounds, err)
 	}
-	if s.Slots != nil {
-		r.Replacement = s.Slots.Replacement
-		r.Curves, err = s.curves(ctx, job)
-	}
+	r.Curves, err = s.curves(ctx, job)
 	return r, err
 }
 
@@ -87,24 +88,48 @@ func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embed
 		if err != nil {
 			return nil, fmt.Errorf("lookups of layer %q: %w", s.Model.Layers[l].Name, err)
 		}
-		trace, err := lookups.Record(stream, s.Rounds, s.TraceKeys)
+		trace, err := s.record(stream, &s.Model.Layers[l])
 		if err != nil {
-			return nil, fmt.Errorf("lookups of layer %q: %w", s.Model.Layers[l].Name, err)
+			return nil, err
 		}
-		if trace.Rounds() < s.Rounds {
-			return nil, fmt.Errorf("the lookups of layer %q end after %d of training.rounds = %d rounds: set lookups.wrap = true, or fewer rounds",
-				s.Model.Layers[l].Name, trace.Rounds(), s.Rounds)
-		}
-		trace = trace.Compact() // the table's index then holds the touched rows only
 		out[i].Trace = trace
 		out[i].Slots = slots.Config{
 			Slots: capacity[i], Rows: trace.Rows(), Policy: s.Slots.Replacement, Future: trace, ReadOnly: spec.Inference,
 		}
 		if spec.Lookups[l], err = s.warmRound(out[i]); err != nil {
-			return nil, fmt.Errorf("slot table of layer %q: %w", s.Model.Layers[l].Name, err)
+			return nil, fmt.Errorf("slot table of layer %q, of slots.capacity: %w", s.Model.Layers[l].Name, out[i].Enough(err, s.Slots.Lookahead))
 		}
 	}
 	return out, nil
+}
+
+// record draws the lookups of all rounds of a layer.
+func (s *Scenario) record(stream lookups.Stream, layer *workloads.Layer) (*lookups.Trace, error) {
+	trace, err := lookups.Record(stream, s.Rounds, s.TraceKeys)
+	var limit *lookups.LimitError
+	if errors.As(err, &limit) {
+		return nil, fmt.Errorf("lookups of layer %q: limits.trace_keys = %d did not suffice: %w", layer.Name, limit.Limit, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
+	}
+	whole := trace.Rounds()
+	if trace.Round(whole-1).Lookups < s.Problem.Batch*lookupsPerSample(layer) {
+		whole-- // a trace file ended in the middle of a round
+	}
+	if whole < s.Rounds {
+		return nil, fmt.Errorf("the lookups of layer %q end after %d whole rounds of training.rounds = %d: set lookups.wrap = true, or fewer rounds",
+			layer.Name, whole, s.Rounds)
+	}
+	return trace.Compact(), nil // the table's index then holds the touched rows only
+}
+
+func lookupsPerSample(layer *workloads.Layer) int {
+	n := 0
+	for _, t := range layer.Tables {
+		n += t.Lookups
+	}
+	return n
 }
 
 func rowBytes(ems []sim.Embedding) []unit.Bytes {
@@ -138,7 +163,7 @@ func (s *Scenario) curves(ctx context.Context, job sim.Job) ([]sim.Curve, error)
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return out, err
+			return out, fmt.Errorf("%s: stopped before the hit ratio curve of layer %q: %w", s.Name, s.Model.Layers[em.Layer].Name, err)
 		}
 		sizes := curveSizes(em, s.Slots.Lookahead)
 		ratios, err := slots.HitRatios(em.Trace, em.Slots, sizes, s.Slots.Lookahead)
@@ -187,11 +212,26 @@ func (s *Scenario) SetSeed(seed int64) { s.Seed, s.Search.Seed = seed, seed }
 func (s *Scenario) SetPlacement(name string) error {
 	p, ok := placement.LookupPolicy(name)
 	if !ok {
-		return fmt.Errorf("unknown placement policy %q%s: one of %q", name, didYouMean(name, placement.PolicyNames()), placement.PolicyNames())
+		return fmt.Errorf("unknown placement policy %q%s", name, accepted(name, placement.PolicyNames()))
 	}
 	if name == "fixed" && s.Search.Scheme == nil {
 		return fmt.Errorf("policy fixed needs placement.scheme in the scenario %s", s.Name)
 	}
 	s.Policy = p
+	return nil
+}
+
+// SetReplacement replaces the replacement policy of the scenario's slot tables.
+func (s *Scenario) SetReplacement(name string) error {
+	if s.Slots == nil {
+		return fmt.Errorf("the scenario %s has no section slots", s.Name)
+	}
+	known := replacementNames()
+	if !slices.Contains(known, name) {
+		return fmt.Errorf("unknown replacement policy %q%s", name, accepted(name, known))
+	}
+	changed := *s.Slots
+	changed.Replacement = name
+	s.Slots = &changed
 	return nil
 }

@@ -59,11 +59,11 @@ func stageShares(r *Result, run *Run) (idle, stall float64) {
 	devices := 0.0
 	for i := range r.Scheme.Stages {
 		st := &r.Scheme.Stages[i]
-		if run.End > 0 {
-			of := func(d time.Duration) float64 { return float64(d) / float64(run.End) }
-			u := run.Usage[i]
+		u := run.Usage[i]
+		if total := max(run.Elapsed, u.Busy+u.Sync+u.Stall); total > 0 {
+			of := func(d time.Duration) float64 { return float64(d) / float64(total) }
 			st.Busy, st.Sync, st.Stall = of(u.Busy), of(u.Sync), of(u.Stall)
-			st.Idle = max(0, 1-st.Busy-st.Sync-st.Stall)
+			st.Idle = of(total - u.Busy - u.Sync - u.Stall)
 		}
 		n := float64(st.Devices)
 		devices += n
@@ -76,9 +76,12 @@ func stageShares(r *Result, run *Run) (idle, stall float64) {
 func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, stall float64) Metrics {
 	p, pl := job.Problem, job.Plan
 	values := map[string]float64{
-		"price": pl.Fitness.Price, "bubble_ratio": idle, "peak_memory": peakMemory(pl),
+		"price": pl.Fitness.Price, "peak_memory": peakMemory(pl),
 		"fitness": outcome.Fitness.Value, "evaluations": float64(outcome.Evaluations),
 		"closed_form_throughput": pl.Fitness.Throughput,
+	}
+	if run.Elapsed > 0 {
+		values["bubble_ratio"] = idle
 	}
 	if n := len(run.Rounds); n > 0 && run.End > 0 {
 		x := float64(n) * float64(p.Batch) / run.End.Seconds()
@@ -90,7 +93,7 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 			values["warm_throughput"] = float64(n-from) * float64(p.Batch) / span.Seconds()
 		}
 	}
-	if f, err := p.RecurrenceOf(pl); err == nil {
+	if f, err := p.RecurrenceOf(pl); err == nil && f.Throughput > 0 {
 		values["recurrence_throughput"] = f.Throughput
 	}
 	if run.Counts.Lookups > 0 {

@@ -35,25 +35,37 @@ type Embedding struct {
 	RowBytes unit.Bytes
 }
 
+// Enough adds to a *slots.ShortageError, which speaks of one round, how many slots
+// would do for the whole trace. Other errors are returned as they are.
+func (em *Embedding) Enough(err error, lookahead int) error {
+	var short *slots.ShortageError
+	if !errors.As(err, &short) {
+		return err
+	}
+	return fmt.Errorf("%w; %d slots suffice for all %d rounds", err, slots.MinSlots(em.Trace, lookahead), em.Trace.Rounds())
+}
+
 // Train simulates a job: micro-batches through the stages under the schedule,
 // transfers over links that they share, gradient synchronisation, and for
 // stages with embedding layers on accelerators the slot tables, filled up to
 // Problem.Lookahead rounds ahead.
 //
-// It returns what the rounds took, stage by stage. When ctx ends, the rounds
-// finished so far are returned together with an error that wraps ctx's.
+// It returns what the rounds took, stage by stage. When ctx ends or MaxEvents do
+// not suffice, the rounds finished so far are returned together with an error
+// that wraps ctx's or is an *engine.LimitError. A table that is too small is an
+// error that wraps a *slots.ShortageError.
 func Train(ctx context.Context, job Job) (*Run, error) {
 	t, err := newTraining(job)
 	if err != nil {
 		return nil, err
 	}
 	err = t.e.Run(ctx)
-	var short *slots.ShortageError
-	if errors.As(t.failure, &short) {
-		return nil, t.failure
-	}
 	if t.failure != nil {
 		return nil, t.failure
+	}
+	var limit *engine.LimitError
+	if errors.As(err, &limit) {
+		err = fmt.Errorf("limits.events = %d did not suffice: raise it, or take fewer rounds or micro-batches: %w", limit.Value, err)
 	}
 	return t.finish(), err
 }
@@ -61,18 +73,21 @@ func Train(ctx context.Context, job Job) (*Run, error) {
 // Run is what a training run took.
 type Run struct {
 	Rounds []Round
-	Usage  []pipeline.Usage // per stage
-	End    time.Duration    // of the last finished round
+	End    time.Duration // of the last finished round
 	Events uint64
-	Counts slots.Counts // over all rounds and slot tables
-	Warm   slots.Counts // over the rounds after the first quarter
+	Counts slots.Counts // over the finished rounds and all slot tables
+
+	// Usage is how each stage spent the time until Elapsed: End, or later when the
+	// run was stopped in the middle of a round. An operation that was cut short
+	// counts in full, so that a stage of a stopped run may have used a little more.
+	Usage   []pipeline.Usage
+	Elapsed time.Duration
 }
 
 // training is the state of one run.
 type training struct {
 	job     Job
 	e       *engine.Engine
-	net     *network.Network
 	exec    *pipeline.Exec
 	stages  []*trainStage
 	rounds  []Round
@@ -80,7 +95,6 @@ type training struct {
 	done    int   // finished rounds
 	counts  []slots.Counts
 	failure error // of a process: the run cannot go on
-	stop    context.CancelFunc
 }
 
 // trainStage is the slot tables of one stage and what they wait for.
@@ -103,6 +117,9 @@ func newTraining(job Job) (*training, error) {
 	pipe, transfers, err := job.Problem.Pipeline(job.Plan)
 	if err != nil {
 		return nil, err
+	}
+	if pipeline.NewRecurrence(pipe).Step() == 0 {
+		return nil, fmt.Errorf("the scheme takes no time: every part of it is shorter than half a nanosecond")
 	}
 	t := &training{
 		job:     job,
@@ -193,11 +210,12 @@ func (t *training) plan(st *trainStage, r int) (time.Duration, error) {
 		for table.InFlight() > t.job.Problem.Lookahead {
 			table.Release()
 		}
-		c, err := table.Plan(st.embeddings[i].Trace.Round(r))
+		em := &st.embeddings[i]
+		c, err := table.Plan(em.Trace.Round(r))
 		if err != nil {
-			return 0, fmt.Errorf("slot table of layer %q: %w", t.job.Problem.Model.Layers[st.embeddings[i].Layer].Name, err)
+			return 0, fmt.Errorf("slot table of layer %q: %w", t.job.Problem.Model.Layers[em.Layer].Name, em.Enough(err, t.job.Problem.Lookahead))
 		}
-		row := float64(st.embeddings[i].RowBytes)
+		row := float64(em.RowBytes)
 		in += float64(c.Misses) * row
 		out += float64(c.WriteBacks) * row
 		used := sum.Used + c.Used
@@ -246,7 +264,10 @@ func (t *training) stageDone(stage, round int) {
 
 // finish collects the rounds that were finished.
 func (t *training) finish() *Run {
-	run := &Run{Rounds: t.rounds[:t.done], Events: t.e.Events(), Usage: make([]pipeline.Usage, len(t.stages))}
+	run := &Run{
+		Rounds: t.rounds[:t.done], Events: t.e.Events(),
+		Usage: make([]pipeline.Usage, len(t.stages)), Elapsed: t.e.Now(),
+	}
 	for i := range t.stages {
 		run.Usage[i] = t.exec.Usage(i)
 	}
@@ -258,9 +279,6 @@ func (t *training) finish() *Run {
 		run.End = rd.End
 		c := t.counts[r]
 		run.Counts = run.Counts.Add(c)
-		if r >= len(run.Rounds)/4 {
-			run.Warm = run.Warm.Add(c)
-		}
 		if rd.Slots == nil {
 			continue
 		}
@@ -277,7 +295,7 @@ func (t *training) finish() *Run {
 // has one link out and one in for each class of its ports, which all its
 // transfers share: that is where they contend.
 func (t *training) wire(pipe *pipeline.Pipeline, transfers []placement.Transfer) func(int, bool, func()) {
-	t.net = network.New(t.e)
+	net := network.New(t.e)
 	type port struct {
 		stage int
 		class placement.LinkClass
@@ -289,7 +307,7 @@ func (t *training) wire(pipe *pipeline.Pipeline, transfers []placement.Transfer)
 		id, ok := ids[at]
 		if !ok {
 			a, b := &t.job.Plan.Stages[stage], &t.job.Plan.Stages[other]
-			id = t.net.Link(fmt.Sprintf("stage %d", stage), unit.Rate(t.job.Problem.PortRate(a.Pool, b.Pool, a.Devices)))
+			id = net.Link(fmt.Sprintf("stage %d", stage), unit.Rate(t.job.Problem.PortRate(a.Pool, b.Pool, a.Devices)))
 			ids[at] = id
 		}
 		return id
@@ -309,6 +327,6 @@ func (t *training) wire(pipe *pipeline.Pipeline, transfers []placement.Transfer)
 		if backward {
 			move, path = transfers[c].Backward, lanes[c].backward
 		}
-		t.net.Transfer(path, move.Bytes, move.Time, done)
+		net.Transfer(path, move.Bytes, move.Time, done)
 	}
 }

@@ -5,25 +5,25 @@ import (
 	"math"
 )
 
+// runFixed evaluates the scheme of the options, with its devices if they are given.
 func runFixed(s *search) error {
 	if len(s.opt.Scheme) != s.p.layers {
 		return fmt.Errorf("placement.scheme names pools for %d layers; the model has %d", len(s.opt.Scheme), s.p.layers)
+	}
+	for l, t := range s.opt.Scheme {
+		if int(t) >= s.p.pools {
+			return fmt.Errorf("placement.scheme puts layer %d on pool %d; the cluster has %d", l, t, s.p.pools)
+		}
 	}
 	if s.opt.Devices == nil {
 		s.evaluate(s.opt.Scheme)
 		return nil
 	}
-	for _, k := range s.opt.Devices {
-		if k < 1 {
-			return fmt.Errorf("placement.devices has a stage with %d devices: at least 1", k)
-		}
-	}
 	pl, err := s.ev.PlanDevices(s.opt.Scheme, s.opt.Devices)
 	if err != nil {
 		return fmt.Errorf("placement.%w", err)
 	}
-	s.fitness, s.evaluations = pl.Fitness, 1
-	copy(s.best, s.opt.Scheme)
+	s.plan, s.fitness, s.evaluations = pl, pl.Fitness, 1
 	if s.opt.Fidelity == Recurrence && pl.Fitness.Feasible {
 		s.fitness, err = s.p.RecurrenceOf(pl)
 	}
@@ -58,7 +58,7 @@ func runHeuristic(s *search) error {
 		s.evaluate(sc)
 	}
 	if s.evaluations == 0 {
-		return fmt.Errorf("the heuristic needs a CPU pool and an accelerator pool")
+		return fmt.Errorf("the heuristic needs a CPU pool and an accelerator pool; the cluster lacks one of them")
 	}
 	return nil
 }
@@ -94,11 +94,11 @@ func (p *Problem) greedy() Scheme {
 	for l := range sc {
 		best := math.Inf(1)
 		for t := range p.pools {
-			c := &p.costs[t*p.layers+l]
-			if c.refused {
+			w := &p.work[t*p.layers+l]
+			if w.refused {
 				continue
 			}
-			v := c.serial + c.parallel
+			v := w.serial + w.parallel
 			if p.Objective == Cost {
 				v *= p.price[t]
 			}
@@ -113,6 +113,9 @@ func (p *Problem) greedy() Scheme {
 // runRandom draws schemes uniformly.
 func runRandom(s *search) error {
 	n := s.opt.Evaluations
+	if n < 0 {
+		return fmt.Errorf("evaluations = %d: at least 1, or 0 for DefaultEvaluations = %d", n, DefaultEvaluations)
+	}
 	if n == 0 {
 		n = DefaultEvaluations
 	}
@@ -141,10 +144,8 @@ func runExhaustive(s *search) error {
 	}
 	sc := make(Scheme, s.p.layers)
 	for {
-		if s.evaluations%1024 == 0 {
-			if err := s.stopped(); err != nil {
-				return err
-			}
+		if err := s.stopped(); err != nil {
+			return err
 		}
 		s.evaluate(sc)
 		l := len(sc) - 1

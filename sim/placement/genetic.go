@@ -31,10 +31,11 @@ func DefaultGenetic() Genetic {
 	}
 }
 
-// The largest population and number of generations.
+// The largest population, number of generations and expected changes per child.
 const (
 	MaxPopulation  = 1 << 16
 	MaxGenerations = 1 << 20
+	MaxMutation    = MaxLayers
 )
 
 // Selections and Crossovers name the operators of `genetic`.
@@ -62,8 +63,8 @@ func (g Genetic) Validate() error {
 		return fmt.Errorf("crossover = %q: one of %q", g.Crossover, Crossovers)
 	case !(g.CrossRate >= 0 && g.CrossRate <= 1):
 		return fmt.Errorf("crossover_rate = %v: from 0 to 1", g.CrossRate)
-	case !(g.Mutation >= 0):
-		return fmt.Errorf("mutation = %v: a number from 0 on", g.Mutation)
+	case !(g.Mutation >= 0 && g.Mutation <= MaxMutation):
+		return fmt.Errorf("mutation = %v: a number from 0 to MaxMutation = %d", g.Mutation, MaxMutation)
 	}
 	return nil
 }
@@ -75,7 +76,8 @@ type individual struct {
 }
 
 // runGenetic evolves a population. Every random choice of child i of generation
-// g comes from its own generator, so that children may be made in any order.
+// g comes from a generator seeded for it, so that no choice depends on how many
+// numbers another one drew.
 func runGenetic(s *search) error {
 	g := s.opt.Genetic
 	if g == (Genetic{}) {
@@ -86,28 +88,17 @@ func runGenetic(s *search) error {
 	}
 	s.population = true
 	pop, next := s.newPopulation(g), s.newPopulation(g)
-	s.begin(pop, g)
+	if err := s.begin(pop, g); err != nil {
+		return err
+	}
 	s.rank(pop)
 	s.record(0, pop)
+	seen := make(map[uint64]struct{}, g.Population)
 	for gen, since := 1, 0; gen <= g.Generations && since < g.Patience; gen++ {
-		if err := s.stopped(); err != nil {
-			return err
-		}
 		was := s.fitness.Value
-		seen := make(map[string]bool, g.Population)
-		for i := range next {
-			child := next[i].scheme
-			if i < g.Elite {
-				copy(child, pop[i].scheme)
-				next[i].value, next[i].ok = pop[i].value, pop[i].ok
-				seen[string(child)] = true
-				continue
-			}
-			r := s.rng(2 + uint64(gen)<<20 + uint64(i))
-			s.breed(child, pop, g, r)
-			s.distinct(child, seen, r)
-			f := s.evaluate(child)
-			next[i].value, next[i].ok = f.Value, f.Feasible
+		clear(seen)
+		if err := s.succeed(next, pop, gen, g, seen); err != nil {
+			return err
 		}
 		pop, next = next, pop
 		s.rank(pop)
@@ -118,6 +109,37 @@ func runGenetic(s *search) error {
 		}
 	}
 	return nil
+}
+
+// succeed fills the next generation: the elite unchanged, then children.
+func (s *search) succeed(next, pop []individual, gen int, g Genetic, seen map[uint64]struct{}) error {
+	for i := range next {
+		if err := s.stopped(); err != nil {
+			return err
+		}
+		child := next[i].scheme
+		if i < g.Elite {
+			copy(child, pop[i].scheme)
+			next[i].value, next[i].ok = pop[i].value, pop[i].ok
+			seen[child.hash()] = struct{}{}
+			continue
+		}
+		r := s.rng(2 + uint64(gen)<<20 + uint64(i))
+		s.breed(child, pop, g, r)
+		s.distinct(child, seen, r)
+		f := s.evaluate(child)
+		next[i].value, next[i].ok = f.Value, f.Feasible
+	}
+	return nil
+}
+
+// hash is FNV-1a of a scheme (Fowler, Noll and Vo).
+func (s Scheme) hash() uint64 {
+	h := uint64(14695981039346656037)
+	for _, t := range s {
+		h = (h ^ uint64(t)) * 1099511628211
+	}
+	return h
 }
 
 func (s *search) newPopulation(g Genetic) []individual {
@@ -132,7 +154,7 @@ func (s *search) newPopulation(g Genetic) []individual {
 // of random runs. A run of random length on one pool is far likelier to be
 // feasible than a scheme whose every layer is drawn alone, which has as many
 // stages as layers.
-func (s *search) begin(pop []individual, g Genetic) {
+func (s *search) begin(pop []individual, g Genetic) error {
 	var seeds []Scheme
 	if !g.NoSeeds {
 		for t := range s.p.pools {
@@ -141,6 +163,9 @@ func (s *search) begin(pop []individual, g Genetic) {
 		seeds = append(append(seeds, s.p.heuristics()...), s.p.greedy())
 	}
 	for i := range pop {
+		if err := s.stopped(); err != nil {
+			return err
+		}
 		sc := pop[i].scheme
 		if i < len(seeds) && i < (len(pop)+1)/2 {
 			copy(sc, seeds[i])
@@ -156,6 +181,7 @@ func (s *search) begin(pop []individual, g Genetic) {
 		f := s.evaluate(sc)
 		pop[i].value, pop[i].ok = f.Value, f.Feasible
 	}
+	return nil
 }
 
 // rank sorts by fitness, best first; equals keep their order.
@@ -178,6 +204,7 @@ func (s *search) record(gen int, pop []individual) {
 	}
 	if s.fitness.Feasible {
 		h.Best = s.fitness.Value
+		h.Mean = min(h.Mean, h.Best) // equal values may add up to a little more
 	}
 	s.history = append(s.history, h)
 }
@@ -278,12 +305,15 @@ func boundary(sc Scheme, l int) (at int, to uint8) {
 }
 
 // distinct mutates a child that its generation has already, a few times at most.
-func (s *search) distinct(child Scheme, seen map[string]bool, r *rand.Rand) {
+// Two schemes with one hash, if ever, cost a needless mutation, no more.
+func (s *search) distinct(child Scheme, seen map[uint64]struct{}, r *rand.Rand) {
+	h := child.hash()
 	for range 8 {
-		if !seen[string(child)] {
+		if _, ok := seen[h]; !ok {
 			break
 		}
 		s.mutate(child, r)
+		h = child.hash()
 	}
-	seen[string(child)] = true
+	seen[h] = struct{}{}
 }

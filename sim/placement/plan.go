@@ -8,7 +8,8 @@ import (
 )
 
 // Plan is a scheme with everything decided: its stages, their devices, and why
-// it does not fit if it does not.
+// it does not fit if it does not. A scheme with a layer that its pool cannot run
+// has no stages.
 type Plan struct {
 	Scheme  Scheme
 	Stages  []Stage
@@ -30,119 +31,107 @@ type Stage struct {
 	Memory      Memory     // of one device
 }
 
-// Memory is the peak memory of one device of a stage by use.
-type Memory struct {
-	Weights, Gradients, Optimizer, Activations, Tables unit.Bytes
-	Capacity                                           unit.Bytes
-}
-
-// Total returns the sum of all uses.
-func (m Memory) Total() unit.Bytes {
-	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Tables
-}
-
 // Plan evaluates a scheme by the closed form and spells the result out.
 func (ev *Evaluator) Plan(s Scheme) *Plan {
-	return ev.plan(s, nil)
+	if pl := ev.refusedPlan(s); pl != nil {
+		return pl
+	}
+	f := ev.provision()
+	if !f.provisioned() { // show what memory asks for
+		for i := range ev.stages {
+			ev.best[i] = max(1, ev.memoryFloor(i))
+		}
+	}
+	return ev.spell(s, f)
 }
 
 // PlanDevices is Plan with the devices per stage given instead of provisioned.
+// It errs unless every stage is given at least one.
 func (ev *Evaluator) PlanDevices(s Scheme, devices []int) (*Plan, error) {
-	if l := ev.merge(s); l < 0 && len(ev.stages) != len(devices) {
+	for _, k := range devices {
+		if k < 1 {
+			return nil, fmt.Errorf("devices = %v: every stage needs at least 1", devices)
+		}
+	}
+	if pl := ev.refusedPlan(s); pl != nil {
+		return pl, nil
+	}
+	if len(ev.stages) != len(devices) {
 		return nil, fmt.Errorf("devices = %v names %d stages; the scheme merges into %d", devices, len(devices), len(ev.stages))
 	}
-	return ev.plan(s, devices), nil
+	copy(ev.best, devices)
+	return ev.spell(s, ev.given()), nil
 }
 
-func (ev *Evaluator) plan(s Scheme, devices []int) *Plan {
+// refusedPlan merges a scheme and returns its plan if a pool cannot run a layer,
+// else nil.
+func (ev *Evaluator) refusedPlan(s Scheme) *Plan {
+	n, l := ev.merge(s)
+	if n == 0 {
+		return nil
+	}
+	reason := ev.p.refusals[int(s[l])*ev.p.layers+l]
+	if n > 1 {
+		reason = fmt.Sprintf("%s (and %d more layers)", reason, n-1)
+	}
+	return &Plan{Scheme: append(Scheme(nil), s...), Fitness: infeasible(refused, float64(n)), Reason: reason}
+}
+
+// given evaluates the devices in ev.best.
+func (ev *Evaluator) given() Fitness {
 	p := ev.p
-	pl := &Plan{Scheme: append(Scheme(nil), s...)}
-	if l := ev.merge(s); l >= 0 {
-		pl.Fitness = ev.ClosedForm(s)
-		pl.Reason = p.refusals[int(s[l])*p.layers+l]
-		return pl
-	}
-	if devices == nil {
-		pl.Fitness = ev.provision()
-	} else {
-		pl.Fitness = ev.fixed(devices)
-	}
-	pl.StageOf = append([]int(nil), ev.stageOf...)
-	pl.Segment = append([]int(nil), ev.segment...)
-	counted := pl.Fitness.Value >= -2 // the ladder was climbed, so ev.best is set
+	copy(ev.free, p.count)
+	seconds, over := 0.0, 0.0
 	for i := range ev.stages {
-		st := &ev.stages[i]
-		k := max(1, ev.memoryFloor(i))
-		if counted {
-			k = ev.best[i]
+		st, k := &ev.stages[i], ev.best[i]
+		if need := st.need(k); need > p.memory[st.pool] {
+			return infeasible(memory, need/p.memory[st.pool])
 		}
-		pl.Stages = append(pl.Stages, Stage{
-			Pool: st.pool, First: st.first, Last: st.last, Layers: ev.usedLayers(i), Devices: k,
-			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
-		})
+		seconds = max(seconds, ev.stepTime(i, k))
+		if ev.free[st.pool] -= k; ev.free[st.pool] < 0 {
+			over += float64(-ev.free[st.pool]) / float64(p.count[st.pool])
+		}
 	}
-	if !pl.Fitness.Feasible {
-		pl.Reason = ev.reason(pl)
+	switch {
+	case over > 0:
+		return infeasible(devices, over)
+	case !positive(seconds):
+		return infeasible(timeless, 1)
+	}
+	return p.fitness(seconds, ev.priceOf(ev.best))
+}
+
+// spell makes the plan of the merged scheme with the devices in ev.best.
+func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
+	p, n := ev.p, len(ev.stages)
+	pl := &Plan{
+		Scheme: append(Scheme(nil), s...), Fitness: f, Stages: make([]Stage, n),
+		StageOf: append([]int(nil), ev.stageOf...), Segment: append([]int(nil), ev.segment...),
+	}
+	for i := range pl.Stages {
+		st, k := &ev.stages[i], ev.best[i]
+		pl.Stages[i] = Stage{
+			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
+			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
+		}
+	}
+	for l, i := range pl.StageOf {
+		pl.Stages[i].Layers = append(pl.Stages[i].Layers, l)
+	}
+	if !f.Feasible {
+		pl.Reason = p.reason(pl)
 	}
 	return pl
 }
 
-// fixed evaluates given devices per stage.
-func (ev *Evaluator) fixed(devices []int) Fitness {
-	p := ev.p
-	copy(ev.best, devices)
-	copy(ev.free, p.count)
-	slowest, price, over := 0.0, 0.0, 0.0
-	for i := range ev.stages {
-		st := &ev.stages[i]
-		if floor := ev.memoryFloor(i); floor == 0 || floor > devices[i] {
-			return violation(3)
-		}
-		slowest = max(slowest, ev.stepTime(i, devices[i]))
-		price += float64(devices[i]) * p.price[st.pool]
-		if ev.free[st.pool] -= devices[i]; ev.free[st.pool] < 0 {
-			over++
-		}
-	}
-	if over > 0 {
-		return violation(1 + over)
-	}
-	x := float64(p.Batch) / slowest
-	cost := costOf(price, x)
-	if x < p.MinThroughput || (p.MaxPrice > 0 && price > p.MaxPrice) || (p.MaxCost > 0 && cost > p.MaxCost) {
-		return ev.shortfall(x, cost, price)
-	}
-	return Fitness{Value: p.value(x, cost), Throughput: x, Price: price, Cost: cost, Feasible: true}
-}
-
 // denseBytes returns the bytes of one replica's dense parameters.
 func (ev *Evaluator) denseBytes(i int) unit.Bytes {
-	var n int64
-	for l, s := range ev.stageOf {
-		if s == i {
-			n += ev.p.Model.Layers[l].Params
-		}
-	}
-	return unit.Bytes(n * int64(elementBytes(ev.p.Precision)))
-}
-
-func (ev *Evaluator) memoryOf(i, k int) Memory {
-	st := &ev.stages[i]
-	weight, gradient, optimizer := ev.p.paramBytes()
-	dense := int64(ev.denseBytes(i)) / int64(elementBytes(ev.p.Precision))
-	return Memory{
-		Weights:     unit.Bytes(dense * int64(weight)),
-		Gradients:   unit.Bytes(dense * int64(gradient)),
-		Optimizer:   unit.Bytes(dense * int64(optimizer)),
-		Activations: unit.Bytes(st.act / float64(k)),
-		Tables:      unit.Bytes(st.table / float64(k)),
-		Capacity:    unit.Bytes(ev.p.memory[st.pool]),
-	}
+	return wholeBytes(ev.params(i) * float64(elementBytes(ev.p.Precision)))
 }
 
 // reason says in words why a plan is infeasible: which stage, need and capacity.
-func (ev *Evaluator) reason(pl *Plan) string {
-	p := ev.p
+func (p *Problem) reason(pl *Plan) string {
+	need := make([]int, p.pools)
 	for i := range pl.Stages {
 		st := &pl.Stages[i]
 		pool := &p.Cluster.Pools[st.Pool]
@@ -151,26 +140,30 @@ func (ev *Evaluator) reason(pl *Plan) string {
 				i, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
 				m.Weights, m.Gradients, m.Optimizer, m.Activations, m.Tables)
 		}
-	}
-	need := make([]int, p.pools)
-	for i := range pl.Stages {
-		need[pl.Stages[i].Pool] += pl.Stages[i].Devices
+		need[st.Pool] += st.Devices
 	}
 	for t, n := range need {
 		if n > p.count[t] {
 			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, p.count[t])
 		}
 	}
+	if !pl.Fitness.provisioned() {
+		return "a step takes no time, or longer than any number: there is nothing to compare"
+	}
+	return p.shortfall(pl.Fitness)
+}
+
+// shortfall says which floor or cap a result misses.
+func (p *Problem) shortfall(f Fitness) string {
 	var why []string
-	f := pl.Fitness
 	if p.MinThroughput > 0 && f.Throughput < p.MinThroughput {
 		why = append(why, fmt.Sprintf("min_throughput is %.6g samples/s, it reaches %.6g", p.MinThroughput, f.Throughput))
 	}
 	if p.MaxCost > 0 && f.Cost > p.MaxCost {
-		why = append(why, fmt.Sprintf("max_cost is %.6g USD per million samples, it costs %.6g at least", p.MaxCost, f.Cost))
+		why = append(why, fmt.Sprintf("max_cost is %.6g USD per million samples, it costs %.6g", p.MaxCost, f.Cost))
 	}
 	if p.MaxPrice > 0 {
-		why = append(why, fmt.Sprintf("max_price is %.6g USD/h", p.MaxPrice))
+		why = append(why, fmt.Sprintf("max_price is %.6g USD/h, its devices cost %.6g", p.MaxPrice, f.Price))
 	}
 	return strings.Join(why, "; ")
 }

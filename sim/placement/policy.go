@@ -37,8 +37,8 @@ type Generation struct {
 	Feasible                float64 // share of the population
 }
 
-// Outcome is the target scheme that a policy chose. Plan.Fitness is infeasible,
-// with a reason, when no scheme that it saw fits.
+// Outcome is the target scheme that a policy chose. When no scheme that it saw
+// fits, Fitness is infeasible and Plan.Reason says why the nearest does not.
 type Outcome struct {
 	Plan        *Plan
 	Fitness     Fitness // at the search's fidelity
@@ -97,15 +97,12 @@ func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome
 	if err != nil && (ctx.Err() == nil || s.evaluations == 0) {
 		return nil, err
 	}
-	out := &Outcome{Fitness: s.fitness, Evaluations: s.evaluations, History: s.history}
-	if pol.Name == "fixed" && opt.Devices != nil {
-		out.Plan, _ = s.ev.PlanDevices(s.best, opt.Devices) // runFixed has checked them
-	} else {
+	out := &Outcome{Plan: s.plan, Fitness: s.fitness, Evaluations: s.evaluations, History: s.history}
+	if out.Plan == nil {
 		out.Plan = s.ev.Plan(s.best)
 	}
 	if out.Plan.Fitness.Feasible && !out.Fitness.Feasible {
-		out.Plan.Reason = fmt.Sprintf("by %s it reaches %.6g samples/s at %.6g USD per million samples, which misses min_throughput or max_cost",
-			opt.Fidelity, out.Fitness.Throughput, out.Fitness.Cost)
+		out.Plan.Reason = fmt.Sprintf("by %s %s", opt.Fidelity, p.shortfall(out.Fitness))
 	}
 	return out, err
 }
@@ -118,10 +115,14 @@ type search struct {
 	ev  *Evaluator
 
 	best        Scheme
+	plan        *Plan // of devices that were given; nil: of best
 	fitness     Fitness
 	evaluations int
 	history     []Generation
 	population  bool // the policy writes its own history
+
+	pcg  *rand.PCG
+	rand *rand.Rand
 }
 
 // evaluate returns the fitness of a scheme and keeps the best: of equal values
@@ -144,12 +145,22 @@ func (s *search) evaluate(sc Scheme) Fitness {
 	return f
 }
 
-// stopped reports whether the context has ended.
-func (s *search) stopped() error { return s.ctx.Err() }
+// stopped returns the context's error once it has ended, asking now and then.
+func (s *search) stopped() error {
+	if s.evaluations%64 != 0 {
+		return nil
+	}
+	return s.ctx.Err()
+}
 
-// rng returns the generator for one purpose of a search.
+// rng returns the generator for one purpose of a search, good until the next one.
 func (s *search) rng(purpose uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(uint64(s.opt.Seed), purpose))
+	if s.rand == nil {
+		s.pcg = rand.NewPCG(0, 0)
+		s.rand = rand.New(s.pcg)
+	}
+	s.pcg.Seed(uint64(s.opt.Seed), purpose)
+	return s.rand
 }
 
 // uniform returns the scheme with every layer on pool t.

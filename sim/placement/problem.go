@@ -6,10 +6,9 @@ package placement
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"stowage/hw"
-	"stowage/hw/unit"
 	"stowage/sim/pipeline"
 	"stowage/workloads"
 )
@@ -118,87 +117,43 @@ type Problem struct {
 
 	layers, pools int
 	micro         float64     // samples per micro-batch
+	million       float64     // steps per million samples, and hours per second: for costs
 	costs         []layerCost // [pool*layers + layer]
+	work          []layerWork // the part of costs that every scheme needs, same index
 	refusals      []string    // why a layer cannot run on a pool, or ""
-	edges         []edgeCost
-	links         []cutLink // [from*pools + to]
-	memory        []float64 // capacity of one device, bytes
-	price         []float64 // USD/h
+	edges         []edgeCost  // by from, then to
+	links         []cutLink   // [from*pools + to]
+	memory        []float64   // capacity of one device, bytes
+	price         []float64   // USD/h
 	count         []int
 	perNode       []int
-	host          []float64 // host sockets per port
-	hostLink      []float64 // B/s
+	host          []float64   // host sockets per port
+	hostLink      []float64   // B/s
+	windows       [][]float64 // [segments][segment], for few segments
+	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
-}
-
-// layerCost is one layer on one pool. Times are seconds per micro-batch on one
-// device, split by Amdahl's law: serial + parallel / k.
-type layerCost struct {
-	serial, parallel                  float64
-	forwardShare                      float64 // of serial + parallel
-	weights, table, act               float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
-	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
-	refused                           bool
-}
-
-// edgeCost is one edge of the model: bytes per micro-batch, or measured seconds.
-type edgeCost struct {
-	from, to int
-	bytes    float64
-	seconds  float64
-	gradient bool // backward passes send as much the other way
-}
-
-// linkClass is a set of ports that transfers of one stage share.
-type linkClass uint8
-
-const (
-	nicClass  linkClass = iota // network ports of the nodes
-	peerClass                  // links among devices of one node
-	hostClass                  // links between devices and their host
-	linkClasses
-)
-
-// cutLink is how two pools reach each other.
-type cutLink struct {
-	class    linkClass
-	from, to float64 // B/s of one port (NIC) or one device at either end
-	latency  float64 // seconds
 }
 
 // NewProblem checks and compiles a spec. Errors name the key that is wrong.
 func NewProblem(spec Spec) (*Problem, error) {
 	p := &Problem{Spec: spec}
-	if err := p.check(); err != nil {
-		return nil, err
+	for _, check := range []func() error{p.checkSpec, p.checkNumbers, p.checkModel} {
+		if err := check(); err != nil {
+			return nil, err
+		}
 	}
 	p.layers, p.pools = len(spec.Model.Layers), len(spec.Cluster.Pools)
 	p.micro = float64(spec.Batch) / float64(spec.Microbatches)
+	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
-	p.costs = make([]layerCost, p.pools*p.layers)
-	p.refusals = make([]string, p.pools*p.layers)
-	for t := range p.pools {
-		for l := range p.layers {
-			c, err := p.compileLayer(t, l)
-			if err != nil {
-				c.refused = true
-				p.refusals[t*p.layers+l] = err.Error()
-			}
-			p.costs[t*p.layers+l] = c
-		}
+	p.compileWindows()
+	if err := p.compileLayers(); err != nil {
+		return nil, err
 	}
-	for _, e := range spec.Model.Edges {
-		from := &spec.Model.Layers[e.From]
-		p.edges = append(p.edges, edgeCost{
-			from: e.From, to: e.To, seconds: e.Seconds,
-			gradient: !spec.Inference && !(from.Kind == workloads.Input && from.Backward == 0),
-			bytes:    e.Elements * p.micro * float64(elementBytes(spec.Precision)),
-		})
-	}
-	return p, nil
+	return p, p.compileEdges()
 }
 
-func (p *Problem) check() error {
+func (p *Problem) checkSpec() error {
 	s := &p.Spec
 	switch {
 	case s.Model == nil || len(s.Model.Layers) == 0:
@@ -221,214 +176,70 @@ func (p *Problem) check() error {
 		return fmt.Errorf("objective = %q: %q, %q or %q", s.Objective, Throughput, Cost, Time)
 	case s.Sync != Ring && s.Sync != Server && s.Sync != NoSync:
 		return fmt.Errorf("sync = %q: %q, %q or %q", s.Sync, Ring, Server, NoSync)
+	}
+	return s.Cluster.Validate()
+}
+
+// MaxAmount bounds every time, size and price of a problem, far beyond any real
+// one, so that their sums and products stay finite.
+const MaxAmount = 1e60
+
+// amount reports whether v can be an amount: from 0 to MaxAmount.
+func amount(v float64) bool { return v >= 0 && v <= MaxAmount }
+
+func (p *Problem) checkNumbers() error {
+	s := &p.Spec
+	for _, c := range []struct {
+		key string
+		v   float64
+	}{{"min_throughput", s.MinThroughput}, {"max_price", s.MaxPrice}, {"max_cost", s.MaxCost}} {
+		if !amount(c.v) {
+			return fmt.Errorf("%s = %v: a number from 0 to MaxAmount = %g; 0 for none", c.key, c.v, MaxAmount)
+		}
+	}
+	switch {
 	case !(s.CommParallel >= 0 && s.CommParallel <= 1):
 		return fmt.Errorf("comm_parallel = %v: a number from 0 to 1", s.CommParallel)
+	case s.Lookahead < 0:
+		return fmt.Errorf("lookahead = %d: at least 0 rounds", s.Lookahead)
 	case s.Lookups != nil && len(s.Lookups) != len(s.Model.Layers):
 		return fmt.Errorf("lookups of %d layers for a model of %d", len(s.Lookups), len(s.Model.Layers))
+	}
+	for l, lk := range s.Lookups {
+		if lk.Slots < 0 || !amount(lk.Unique) || !amount(lk.Misses) || !amount(lk.WriteBacks) {
+			return fmt.Errorf("lookups of layer %q: %+v: numbers from 0 to MaxAmount = %g", s.Model.Layers[l].Name, lk, MaxAmount)
+		}
+	}
+	for i := range s.Cluster.Pools {
+		pool := &s.Cluster.Pools[i]
+		if !amount(float64(pool.Price)) {
+			return fmt.Errorf("pool %q has a price of %v USD/h: a number from 0 to MaxAmount = %g", pool.Name, float64(pool.Price), MaxAmount)
+		}
+		if pool.DeviceMemory() <= 0 {
+			return fmt.Errorf("pool %q has devices with %v of memory: more than 0", pool.Name, pool.DeviceMemory())
+		}
+		if pool.Price == 0 && s.Objective == Cost {
+			return fmt.Errorf("objective = %q needs prices: pool %q is free, and schemes on it alone would all cost nothing", Cost, pool.Name)
+		}
 	}
 	return nil
 }
 
-func (p *Problem) compilePools() {
-	n := p.pools
-	p.memory, p.price, p.host, p.hostLink = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
-	p.count, p.perNode = make([]int, n), make([]int, n)
-	p.links = make([]cutLink, n*n)
-	for t := range n {
-		pool := &p.Cluster.Pools[t]
-		p.memory[t] = float64(pool.DeviceMemory())
-		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price), pool.Count, pool.Node.Devices
-		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)
-		p.totalDevices += pool.Count
-		for u := range n {
-			p.links[t*n+u] = p.cutLink(t, u)
+// checkModel checks what models made by hand may get wrong; those of package
+// workloads pass.
+func (p *Problem) checkModel() error {
+	m := p.Model
+	for i := range m.Layers {
+		if ly := &m.Layers[i]; !(ly.Parallel <= 1) {
+			return fmt.Errorf("layer %q: parallel = %v: a share up to 1, or negative for the device type's", ly.Name, ly.Parallel)
 		}
 	}
-}
-
-// cutLink chooses how stages on pools t and u reach each other: inside one node
-// when the whole pool is one node, over the host links when u's devices are the
-// host sockets of t's nodes, else through the nodes' network ports.
-func (p *Problem) cutLink(t, u int) cutLink {
-	a, b := &p.Cluster.Pools[t], &p.Cluster.Pools[u]
-	if t == u && a.Count <= a.Node.Devices && a.Node.PeerLink.Bandwidth > 0 {
-		l := a.Node.PeerLink
-		return cutLink{peerClass, float64(l.Bandwidth), float64(l.Bandwidth), l.Latency.Seconds()}
-	}
-	if a.Inside == b.Name && b.Node.HostLink.Bandwidth > 0 {
-		l := b.Node.HostLink
-		return cutLink{hostClass, float64(l.Bandwidth) * devicesPerSocket(b, a), float64(l.Bandwidth), l.Latency.Seconds()}
-	}
-	if b.Inside == a.Name && a.Node.HostLink.Bandwidth > 0 {
-		l := a.Node.HostLink
-		return cutLink{hostClass, float64(l.Bandwidth), float64(l.Bandwidth) * devicesPerSocket(a, b), l.Latency.Seconds()}
-	}
-	return cutLink{nicClass, float64(a.Node.NIC.Bandwidth), float64(b.Node.NIC.Bandwidth),
-		max(a.Node.NIC.Latency, b.Node.NIC.Latency).Seconds()}
-}
-
-// devicesPerSocket returns how many accelerators' host links end at one socket.
-func devicesPerSocket(accelerators, sockets *hw.Pool) float64 {
-	return float64(accelerators.Node.Devices) / float64(max(1, sockets.Node.Devices))
-}
-
-// elementBytes returns the bytes of a weight or activation at a precision.
-func elementBytes(pr hw.Precision) int {
-	switch pr {
-	case hw.FP64:
-		return 8
-	case hw.FP16, hw.BF16:
-		return 2
-	case hw.FP8, hw.INT8:
-		return 1
-	}
-	return 4
-}
-
-// paramBytes returns weight, gradient and optimizer bytes per dense parameter.
-// Below fp32 the optimizer keeps an fp32 master copy (Micikevicius et al., Mixed
-// Precision Training, ICLR 2018).
-func (s *Spec) paramBytes() (weight, gradient, optimizer int) {
-	e := elementBytes(s.Precision)
-	if s.Inference {
-		return e, 0, 0
-	}
-	optimizer = 4 * s.Optimizer.States()
-	if e < 4 {
-		optimizer += 4
-	}
-	return e, e, optimizer
-}
-
-// RowBytes returns the bytes of one slot of a layer: the widest row of its
-// tables in fp32 with its optimizer state.
-func (s *Spec) RowBytes(l *workloads.Layer) unit.Bytes {
-	dim := 0
-	for _, t := range l.Tables {
-		dim = max(dim, t.Dim)
-	}
-	states := s.Optimizer.States()
-	if s.Inference {
-		states = 0
-	}
-	return unit.Bytes(4 * dim * (1 + states))
-}
-
-// compileLayer computes what layer l costs on pool t.
-func (p *Problem) compileLayer(t, l int) (layerCost, error) {
-	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
-	weight, gradient, optimizer := p.paramBytes()
-	c := layerCost{
-		weights: float64(layer.Params) * float64(weight+gradient+optimizer),
-		act:     layer.Stored * p.micro * float64(elementBytes(p.Precision)),
-	}
-	if p.Inference {
-		c.act = layer.Output * p.micro * float64(elementBytes(p.Precision))
-	}
-	forward, backward, err := p.layerTime(layer, pool)
-	if err != nil {
-		return c, fmt.Errorf("layer %q cannot run on %s: %w", layer.Name, pool.Name, err)
-	}
-	alpha := layer.Parallel
-	if alpha < 0 {
-		alpha = pool.Device.Parallel
-	}
-	total := forward + backward
-	c.serial, c.parallel = total*(1-alpha), total*alpha
-	if total > 0 {
-		c.forwardShare = forward / total
-	}
-	if layer.Sparse() {
-		p.compileTables(&c, t, l)
-	}
-	return c, nil
-}
-
-// compileTables adds table memory and, behind a slot table, the work of one
-// round's fetch.
-func (p *Problem) compileTables(c *layerCost, t, l int) {
-	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
-	row := float64(p.RowBytes(layer))
-	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
-		for _, tb := range layer.Tables {
-			c.table += float64(tb.Rows) * float64(tb.Dim) * row / float64(maxDim(layer))
+	for i, e := range m.Edges {
+		if e.From < 0 || e.To >= len(m.Layers) || e.From >= e.To {
+			return fmt.Errorf("edge %d of the model goes from layer %d to %d: it must go forward within %d layers", i, e.From, e.To, len(m.Layers))
 		}
-		return
 	}
-	lk := p.Lookups[l]
-	c.table = float64(lk.Slots) * row
-	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
-	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
-	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
-}
-
-func maxDim(l *workloads.Layer) int {
-	dim := 1
-	for _, t := range l.Tables {
-		dim = max(dim, t.Dim)
-	}
-	return dim
-}
-
-// Forward and backward seconds of one layer for one micro-batch on one device of
-// a pool: a measured profile wins, else the roofline, and rows are gathered
-// beside it.
-func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backward float64, err error) {
-	if prof := l.Profile(pool.Device.Name); prof != nil {
-		var inside bool
-		batch := int(math.Round(p.micro))
-		forward, backward, inside = prof.At(batch)
-		if !inside {
-			p.warn("layer %q on %s: micro-batch %d is outside the measured batches %d to %d; times are scaled in proportion",
-				l.Name, pool.Device.Name, batch, prof.Points[0].Batch, prof.Points[len(prof.Points)-1].Batch)
-		}
-		if p.Inference {
-			backward = 0
-		}
-		return forward, backward, nil
-	}
-	if l.OnlyProfiled {
-		return 0, 0, fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
-	}
-	bytes := float64(elementBytes(p.Precision)) * (l.Traffic*p.micro + float64(l.Params))
-	forward, err = pool.Device.Compute(l.FLOPs*p.micro, bytes, p.Precision)
-	if err != nil {
-		return 0, 0, err
-	}
-	if l.Sparse() {
-		rows, row := 0.0, 0.0
-		for _, t := range l.Tables {
-			rows += float64(t.Lookups) * p.micro
-			row += float64(t.Lookups) * p.micro * float64(4*t.Dim)
-		}
-		forward += pool.Device.Gather.Seconds(rows, row)
-	}
-	if !p.Inference {
-		backward = forward * l.Backward
-	}
-	return forward, backward, nil
-}
-
-func profiled(l *workloads.Layer) string {
-	s := ""
-	for i, p := range l.Profiles {
-		if i > 0 {
-			s += ", "
-		}
-		s += p.Device
-	}
-	return s
-}
-
-// MaxWarnings bounds Problem.Warnings.
-const MaxWarnings = 3
-
-func (p *Problem) warn(format string, args ...any) {
-	if len(p.Warnings) < MaxWarnings {
-		p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
-	} else if len(p.Warnings) == MaxWarnings {
-		p.Warnings = append(p.Warnings, "more of the same")
-	}
+	return nil
 }
 
 // Layers and Pools give the size of the search space: Pools^Layers schemes.
@@ -436,3 +247,27 @@ func (p *Problem) Layers() int { return p.layers }
 
 // Pools returns the number of pools.
 func (p *Problem) Pools() int { return p.pools }
+
+// meets reports whether a result is within the floor and the caps. They hold to
+// a billionth: sums of prices and times are rounded, and people write 0.3 for
+// three devices at 0.1.
+func (p *Problem) meets(throughput, price, cost float64) bool {
+	return throughput >= p.MinThroughput*(1-slack) && p.affords(price) && (p.MaxCost == 0 || cost <= p.MaxCost*(1+slack))
+}
+
+// affords reports whether a price in USD/h is within the cap.
+func (p *Problem) affords(price float64) bool {
+	return p.MaxPrice == 0 || price <= p.MaxPrice*(1+slack)
+}
+
+const slack = 1e-9
+
+// sortEdges orders edges by from, then to; equals keep their order.
+func sortEdges(edges []edgeCost) {
+	slices.SortStableFunc(edges, func(a, b edgeCost) int {
+		if a.from != b.from {
+			return a.from - b.from
+		}
+		return a.to - b.to
+	})
+}

@@ -1,0 +1,275 @@
+package placement
+
+import (
+	"fmt"
+
+	"stowage/hw"
+	"stowage/hw/unit"
+	"stowage/workloads"
+)
+
+// layerCost is one layer on one pool. Times are seconds per micro-batch on one
+// device, split by Amdahl's law: serial + parallel / k.
+type layerCost struct {
+	serial, parallel                  float64
+	forwardShare                      float64 // of serial + parallel
+	weights, table, act               float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
+	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
+}
+
+// layerWork is what merging adds up for every layer, small enough to stay in cache.
+type layerWork struct {
+	serial, parallel float64 // seconds per step on one device
+	weights, act     float64 // as in layerCost
+	tables           bool    // table, plan, … of layerCost are not all zero
+	refused          bool
+}
+
+// edgeCost is one edge of the model: bytes per micro-batch, or measured seconds.
+type edgeCost struct {
+	from, to int
+	bytes    float64
+	seconds  float64
+	gradient bool // backward passes send as much the other way
+}
+
+// linkClass is a set of ports that transfers of one stage share.
+type linkClass uint8
+
+const (
+	nicClass  linkClass = iota // network ports of the nodes
+	peerClass                  // links among devices of one node
+	hostClass                  // links between devices and their host
+	linkClasses
+)
+
+// cutLink is how two pools reach each other.
+type cutLink struct {
+	class    linkClass
+	from, to float64 // B/s of one port (NIC) or one device at either end
+	latency  float64 // seconds
+	fromStep float64 // seconds per step of one byte per micro-batch at either end
+	toStep   float64
+}
+
+func (p *Problem) compilePools() {
+	n := p.pools
+	p.memory, p.price, p.host, p.hostLink = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	p.count, p.perNode = make([]int, n), make([]int, n)
+	p.links, p.shares = make([]cutLink, n*n), make([][]share, n)
+	for t := range n {
+		pool := &p.Cluster.Pools[t]
+		p.memory[t] = float64(pool.DeviceMemory())
+		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price), pool.Count, pool.Node.Devices
+		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)
+		p.totalDevices += pool.Count
+		for k := range min(pool.Count, tabulated) + 1 {
+			p.shares[t] = append(p.shares[t], p.newShare(t, max(1, k)))
+		}
+		for u := range n {
+			l := p.cutLink(t, u)
+			l.fromStep, l.toStep = float64(p.Microbatches)/l.from, float64(p.Microbatches)/l.to
+			p.links[t*n+u] = l
+		}
+	}
+}
+
+// cutLink chooses how stages on pools t and u reach each other: inside one node
+// when the whole pool is one node, over the host links when u's devices are the
+// host sockets of t's nodes, else through the nodes' network ports.
+func (p *Problem) cutLink(t, u int) cutLink {
+	a, b := &p.Cluster.Pools[t], &p.Cluster.Pools[u]
+	if t == u && a.Count <= a.Node.Devices && a.Node.PeerLink.Bandwidth > 0 {
+		l := a.Node.PeerLink
+		return cutLink{class: peerClass, from: float64(l.Bandwidth), to: float64(l.Bandwidth), latency: l.Latency.Seconds()}
+	}
+	if a.Inside == b.Name && b.Node.HostLink.Bandwidth > 0 {
+		l := b.Node.HostLink
+		return cutLink{class: hostClass, from: float64(l.Bandwidth) * devicesPerSocket(b, a), to: float64(l.Bandwidth), latency: l.Latency.Seconds()}
+	}
+	if b.Inside == a.Name && a.Node.HostLink.Bandwidth > 0 {
+		l := a.Node.HostLink
+		return cutLink{class: hostClass, from: float64(l.Bandwidth), to: float64(l.Bandwidth) * devicesPerSocket(a, b), latency: l.Latency.Seconds()}
+	}
+	return cutLink{class: nicClass, from: float64(a.Node.NIC.Bandwidth), to: float64(b.Node.NIC.Bandwidth),
+		latency: max(a.Node.NIC.Latency, b.Node.NIC.Latency).Seconds()}
+}
+
+// devicesPerSocket returns how many accelerators' host links end at one socket.
+func devicesPerSocket(accelerators, sockets *hw.Pool) float64 {
+	return float64(accelerators.Node.Devices) / float64(max(1, sockets.Node.Devices))
+}
+
+// tabulated is the most segments for which windows are kept in a table, and the
+// most devices for which shares are.
+const tabulated = 64
+
+func (p *Problem) compileWindows() {
+	p.windows = make([][]float64, min(p.layers, tabulated)+1)
+	for n := 1; n < len(p.windows); n++ {
+		p.windows[n] = make([]float64, n)
+		for g := range n {
+			p.windows[n][g] = p.window(g, n)
+		}
+	}
+}
+
+// window returns how many micro-batches' activations segment g of n keeps.
+func (p *Problem) window(g, n int) float64 {
+	if p.Inference {
+		return 1
+	}
+	return float64(min(p.Microbatches, max(1, p.Schedule.Window(g, n, p.Microbatches))))
+}
+
+func (p *Problem) compileLayers() error {
+	p.costs = make([]layerCost, p.pools*p.layers)
+	p.work = make([]layerWork, p.pools*p.layers)
+	p.refusals = make([]string, p.pools*p.layers)
+	m := float64(p.Microbatches)
+	for t := range p.pools {
+		for l := range p.layers {
+			c, err := p.compileLayer(t, l)
+			i := t*p.layers + l
+			if err != nil {
+				p.work[i].refused = true
+				p.refusals[i] = fmt.Sprintf("layer %q cannot run on %s: %v", p.Model.Layers[l].Name, p.Cluster.Pools[t].Name, err)
+				continue
+			}
+			if !c.sound() {
+				return fmt.Errorf("layer %q on pool %q has a time or size that is negative, not a number or above MaxAmount = %g: %+v", p.Model.Layers[l].Name, p.Cluster.Pools[t].Name, MaxAmount, c)
+			}
+			p.costs[i] = c
+			p.work[i] = layerWork{
+				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, tables: c.table > 0 || c.plan > 0,
+			}
+		}
+	}
+	return nil
+}
+
+// sound reports whether every part can be an amount.
+func (c *layerCost) sound() bool {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut} {
+		if !amount(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Problem) compileEdges() error {
+	for i, e := range p.Model.Edges {
+		from := &p.Model.Layers[e.From]
+		c := edgeCost{
+			from: e.From, to: e.To, seconds: e.Seconds,
+			gradient: !p.Inference && !(from.Kind == workloads.Input && from.Backward == 0),
+			bytes:    e.Elements * p.micro * float64(elementBytes(p.Precision)),
+		}
+		if !amount(c.bytes) || !amount(c.seconds) {
+			return fmt.Errorf("edge %d of the model, from layer %q, moves %v bytes in %v s per micro-batch: numbers from 0 to MaxAmount = %g", i, from.Name, c.bytes, c.seconds, MaxAmount)
+		}
+		p.edges = append(p.edges, c)
+	}
+	sortEdges(p.edges)
+	return nil
+}
+
+// elementBytes returns the bytes of a weight or activation at a precision.
+func elementBytes(pr hw.Precision) int {
+	switch pr {
+	case hw.FP64:
+		return 8
+	case hw.FP16, hw.BF16:
+		return 2
+	case hw.FP8, hw.INT8:
+		return 1
+	}
+	return 4
+}
+
+// paramBytes returns weight, gradient and optimizer bytes per dense parameter.
+// Below fp32 the optimizer keeps an fp32 master copy (Micikevicius et al., Mixed
+// Precision Training, ICLR 2018).
+func (s *Spec) paramBytes() (weight, gradient, optimizer int) {
+	e := elementBytes(s.Precision)
+	if s.Inference {
+		return e, 0, 0
+	}
+	optimizer = 4 * s.Optimizer.States()
+	if e < 4 {
+		optimizer += 4
+	}
+	return e, e, optimizer
+}
+
+// RowBytes returns the bytes of one slot of a layer: the widest row of its
+// tables in fp32 with its optimizer state.
+func (s *Spec) RowBytes(l *workloads.Layer) unit.Bytes {
+	dim := 0
+	for _, t := range l.Tables {
+		dim = max(dim, t.Dim)
+	}
+	states := s.Optimizer.States()
+	if s.Inference {
+		states = 0
+	}
+	return unit.Bytes(4 * dim * (1 + states))
+}
+
+// compileLayer computes what layer l costs on pool t. Its error says why the
+// pool cannot run it.
+func (p *Problem) compileLayer(t, l int) (layerCost, error) {
+	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
+	weight, gradient, optimizer := p.paramBytes()
+	c := layerCost{
+		weights: float64(layer.Params) * float64(weight+gradient+optimizer),
+		act:     layer.Stored * p.micro * float64(elementBytes(p.Precision)),
+	}
+	if p.Inference {
+		c.act = layer.Output * p.micro * float64(elementBytes(p.Precision))
+	}
+	forward, backward, err := p.layerTime(layer, pool)
+	if err != nil {
+		return c, err
+	}
+	alpha := layer.Parallel
+	if alpha < 0 {
+		alpha = pool.Device.Parallel
+	}
+	total := forward + backward
+	c.serial, c.parallel = total*(1-alpha), total*alpha
+	if total > 0 {
+		c.forwardShare = forward / total
+	}
+	if layer.Sparse() {
+		p.compileTables(&c, t, l)
+	}
+	return c, nil
+}
+
+// compileTables adds table memory and, behind a slot table, the work of one
+// round's fetch.
+func (p *Problem) compileTables(c *layerCost, t, l int) {
+	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
+	row := float64(p.RowBytes(layer))
+	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
+		for _, tb := range layer.Tables {
+			c.table += float64(tb.Rows) * float64(tb.Dim) * row / float64(maxDim(layer))
+		}
+		return
+	}
+	lk := p.Lookups[l]
+	c.table = float64(lk.Slots) * row
+	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
+	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
+	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
+}
+
+func maxDim(l *workloads.Layer) int {
+	dim := 1
+	for _, t := range l.Tables {
+		dim = max(dim, t.Dim)
+	}
+	return dim
+}

@@ -1,0 +1,71 @@
+package placement
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"stowage/hw"
+	"stowage/workloads"
+)
+
+// layerTime returns the forward and backward seconds of one layer for one
+// micro-batch on one device of a pool: a measured profile wins, else the
+// roofline, with the rows of its tables gathered beside it. Backward is a
+// multiple of forward's work; the overhead is paid once in each direction.
+func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backward float64, err error) {
+	if prof := l.Profile(pool.Device.Name); prof != nil && len(prof.Points) > 0 {
+		var inside bool
+		batch := int(math.Round(p.micro))
+		forward, backward, inside = prof.At(batch)
+		if !inside {
+			p.warn("layer %q on %s: micro-batch %d is outside the measured batches %d to %d; times are scaled in proportion",
+				l.Name, pool.Device.Name, batch, prof.Points[0].Batch, prof.Points[len(prof.Points)-1].Batch)
+		}
+		if p.Inference {
+			backward = 0
+		}
+		return forward, backward, nil
+	}
+	if l.OnlyProfiled {
+		return 0, 0, fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
+	}
+	bytes := float64(elementBytes(p.Precision)) * (l.Traffic*p.micro + float64(l.Params))
+	forward, err = pool.Device.Compute(l.FLOPs*p.micro, bytes, p.Precision)
+	if err != nil {
+		return 0, 0, err
+	}
+	if l.Sparse() {
+		rows, row := 0.0, 0.0
+		for _, t := range l.Tables {
+			rows += float64(t.Lookups) * p.micro
+			row += float64(t.Lookups) * p.micro * float64(4*t.Dim)
+		}
+		forward += pool.Device.Gather.Seconds(rows, row)
+	}
+	if !p.Inference && l.Backward > 0 {
+		overhead := pool.Device.Overhead.Seconds()
+		backward = overhead + (forward-overhead)*l.Backward
+	}
+	return forward, backward, nil
+}
+
+// profiled lists the device types on which a layer was measured.
+func profiled(l *workloads.Layer) string {
+	var names []string
+	for i := range l.Profiles {
+		names = append(names, l.Profiles[i].Device)
+	}
+	return strings.Join(names, ", ")
+}
+
+// MaxWarnings bounds Problem.Warnings.
+const MaxWarnings = 3
+
+func (p *Problem) warn(format string, args ...any) {
+	if len(p.Warnings) < MaxWarnings {
+		p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+	} else if len(p.Warnings) == MaxWarnings {
+		p.Warnings = append(p.Warnings, "more of the same")
+	}
+}

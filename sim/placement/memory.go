@@ -1,0 +1,75 @@
+package placement
+
+import (
+	"math"
+
+	"stowage/hw/unit"
+)
+
+// Memory is the peak memory of one device of a stage by use.
+type Memory struct {
+	Weights, Gradients, Optimizer, Activations, Tables unit.Bytes
+	Capacity                                           unit.Bytes
+}
+
+// Total returns the sum of all uses.
+func (m Memory) Total() unit.Bytes {
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Tables
+}
+
+// need returns the bytes that stage i asks of each of k devices: dense
+// parameters are replicated, activations and tables are shared, in whole bytes.
+func (st *stage) need(k int) float64 {
+	return st.weights + math.Ceil(st.act/float64(k)) + math.Ceil(st.table/float64(k))
+}
+
+// memoryFloor returns the smallest number of devices on which stage i fits, or 0
+// when no number does. Above the pool's count it is a lower bound.
+func (ev *Evaluator) memoryFloor(i int) int {
+	st := &ev.stages[i]
+	capacity := ev.p.memory[st.pool]
+	if st.need(1) <= capacity {
+		return 1
+	}
+	least := (st.table + st.act) / (capacity - st.weights) // before rounding up to bytes
+	count := ev.p.count[st.pool]
+	if st.weights >= capacity || st.need(math.MaxInt32) > capacity {
+		return 0
+	}
+	if least > float64(count) {
+		return int(min(math.Ceil(least), math.MaxInt32))
+	}
+	for k := max(1, int(least)); k <= count; k++ {
+		if st.need(k) <= capacity {
+			return k
+		}
+	}
+	return count + 1
+}
+
+// memoryOf returns the memory of each of k devices of stage i.
+func (ev *Evaluator) memoryOf(i, k int) Memory {
+	st := &ev.stages[i]
+	weight, gradient, optimizer := ev.p.paramBytes()
+	params := ev.params(i)
+	return Memory{
+		Weights:     wholeBytes(params * float64(weight)),
+		Gradients:   wholeBytes(params * float64(gradient)),
+		Optimizer:   wholeBytes(params * float64(optimizer)),
+		Activations: wholeBytes(st.act / float64(k)),
+		Tables:      wholeBytes(st.table / float64(k)),
+		Capacity:    wholeBytes(ev.p.memory[st.pool]),
+	}
+}
+
+// params returns the dense parameters of stage i.
+func (ev *Evaluator) params(i int) float64 {
+	weight, gradient, optimizer := ev.p.paramBytes()
+	return ev.stages[i].weights / float64(weight+gradient+optimizer)
+}
+
+// wholeBytes rounds up. Amounts beyond 1 EiB, which no machine has, stay there,
+// so that sums of them do not overflow.
+func wholeBytes(v float64) unit.Bytes {
+	return unit.Bytes(math.Ceil(min(v, 1<<60)))
+}

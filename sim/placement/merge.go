@@ -1,0 +1,178 @@
+package placement
+
+// stage is the work of one stage of a scheme, summed over its layers.
+type stage struct {
+	pool        int
+	first, last int // layers
+
+	serial, parallel                  float64              // seconds per step on one device: serial + parallel / k
+	weights, table, act               float64              // bytes; act is weighted by micro-batches in flight
+	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
+	out, in                           [linkClasses]float64 // seconds per step through one port
+	measured                          float64              // seconds per step of measured transfers
+
+	// What the above comes to, once the stage is complete.
+	nic, direct float64 // the busier direction of the network ports; of all other links
+	computeOnly bool    // no port and no fetch counts
+}
+
+// Evaluator computes fitness. It holds scratch memory, so that nothing is
+// allocated per scheme; use one for each goroutine.
+type Evaluator struct {
+	p    *Problem
+	jump int // devices from which provisioning bisects: jumpDevices, except in tests
+
+	stages   []stage
+	stageOf  []int // per layer
+	segment  []int // per layer
+	segments int
+	poolSeg  []int // by-type: stage of a pool + 1
+
+	k, best []int     // devices per stage
+	times   []float64 // seconds per step of every stage at k
+	free    []int     // devices left per pool
+	load    []float64 // scratch per pool
+
+	pipe builder // of Recurrence
+}
+
+// NewEvaluator returns an evaluator of p.
+func NewEvaluator(p *Problem) *Evaluator {
+	n := p.layers
+	return &Evaluator{
+		p: p, jump: jumpDevices, stages: make([]stage, 0, n),
+		stageOf: make([]int, n), segment: make([]int, n), poolSeg: make([]int, p.pools),
+		k: make([]int, n), best: make([]int, n), times: make([]float64, n),
+		free: make([]int, p.pools), load: make([]float64, p.pools),
+	}
+}
+
+// merge forms the stages of a scheme: layers on one pool are combined, runs of
+// consecutive layers (Contiguous) or all of them (ByType). It returns how many
+// layers their pools refuse, and the first of them; with any, stages are not
+// complete.
+func (ev *Evaluator) merge(s Scheme) (refused, first int) {
+	p := ev.p
+	ev.stages = ev.stages[:0]
+	if p.Merge == ByType {
+		clear(ev.poolSeg)
+	}
+	g, previous, at := -1, -1, 0
+	for l, t := range s {
+		if int(t) != previous {
+			previous = int(t)
+			g++
+			at = ev.open(int(t), l)
+		}
+		ev.segment[l], ev.stageOf[l] = g, at
+		w := &p.work[int(t)*p.layers+l]
+		if w.refused {
+			if refused++; refused == 1 {
+				first = l
+			}
+			continue
+		}
+		st := &ev.stages[at]
+		st.last = l
+		st.serial += w.serial
+		st.parallel += w.parallel
+		st.weights += w.weights
+		if w.tables {
+			st.addTables(&p.costs[int(t)*p.layers+l])
+		}
+	}
+	ev.segments = g + 1
+	if refused > 0 {
+		return refused, first
+	}
+	ev.activations(s)
+	ev.cut(s)
+	for i := range ev.stages {
+		ev.stages[i].settle()
+	}
+	return 0, 0
+}
+
+// open finds or makes the stage of a segment that begins with layer l on pool t.
+func (ev *Evaluator) open(t, l int) int {
+	if ev.p.Merge == ByType {
+		if at := ev.poolSeg[t]; at > 0 {
+			return at - 1
+		}
+		ev.poolSeg[t] = len(ev.stages) + 1
+	}
+	at := len(ev.stages)
+	ev.stages = ev.stages[:at+1] // there is room for a stage a layer
+	ev.stages[at] = stage{pool: t, first: l}
+	return at
+}
+
+func (st *stage) addTables(c *layerCost) {
+	st.table += c.table
+	st.plan += c.plan
+	st.hostTime += c.hostTime
+	st.bytesIn += c.bytesIn
+	st.bytesOut += c.bytesOut
+}
+
+// activations weighs what each layer keeps by the micro-batches that the
+// schedule holds in its segment at once.
+func (ev *Evaluator) activations(s Scheme) {
+	p, n := ev.p, ev.segments
+	var row []float64
+	if n < len(p.windows) {
+		row = p.windows[n]
+	}
+	window, last := 1.0, -1
+	for l, t := range s {
+		if g := ev.segment[l]; g != last {
+			last = g
+			if row != nil {
+				window = row[g]
+			} else {
+				window = p.window(g, n)
+			}
+		}
+		ev.stages[ev.stageOf[l]].act += window * p.work[int(t)*p.layers+l].act
+	}
+}
+
+// cut charges every edge between two stages to the ports at both its ends:
+// activations forward, gradients backward. Segments of one stage hand data over
+// in place.
+func (ev *Evaluator) cut(s Scheme) {
+	p := ev.p
+	for i := range p.edges {
+		e := &p.edges[i]
+		from, to := ev.stageOf[e.from], ev.stageOf[e.to]
+		if from == to {
+			continue
+		}
+		a, b := &ev.stages[from], &ev.stages[to]
+		if e.seconds > 0 {
+			d := float64(p.Microbatches) * e.seconds
+			if e.gradient {
+				d *= 2
+			}
+			a.measured += d
+			b.measured += d
+			continue
+		}
+		l := &p.links[int(s[e.from])*p.pools+int(s[e.to])]
+		near, far := e.bytes*l.fromStep, e.bytes*l.toStep
+		a.out[l.class] += near
+		b.in[l.class] += far
+		if e.gradient {
+			b.out[l.class] += far
+			a.in[l.class] += near
+		}
+	}
+}
+
+// settle works out what stepTime needs. Ports are full duplex: the busier
+// direction counts.
+func (st *stage) settle() {
+	st.nic = max(st.out[nicClass], st.in[nicClass])
+	st.direct = max(st.out[peerClass], st.in[peerClass], st.out[hostClass], st.in[hostClass])
+	st.computeOnly = st.nic == 0 && st.direct == 0 && st.measured == 0 && st.plan == 0
+}

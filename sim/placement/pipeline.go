@@ -1,0 +1,256 @@
+package placement
+
+import (
+	"fmt"
+	"time"
+
+	"stowage/hw/unit"
+	"stowage/sim/network"
+	"stowage/sim/pipeline"
+)
+
+// Transfer is what a channel of a plan's pipeline moves for one micro-batch in
+// each direction, and through which ports.
+type Transfer struct {
+	Class             LinkClass
+	Forward, Backward Move
+}
+
+// Move is one direction of a Transfer.
+type Move struct {
+	Bytes float64
+	Time  time.Duration // latency and measured transfer times, beside bytes
+}
+
+// LinkClass is a set of ports of a stage.
+type LinkClass = linkClass
+
+// The link classes, for package sim.
+const (
+	NIC         = nicClass
+	Peer        = peerClass
+	HostLink    = hostClass
+	LinkClasses = linkClasses
+)
+
+// PortRate returns the bandwidth of all ports of a class that k devices of a
+// pool have towards pool other, in B/s and in each direction.
+func (p *Problem) PortRate(pool, other, k int) float64 {
+	l := &p.links[pool*p.pools+other]
+	sh := p.share(pool, k)
+	if l.class == nicClass {
+		return l.from / sh.ports
+	}
+	return l.from / sh.links
+}
+
+// FetchTime returns the time in which the slot tables of stage i of a plan get
+// the rows of a round: target parameters (misses) and victims to write back, with
+// unique rows planned. Unlike Stage.Fetch it counts the latency of the host link.
+func (p *Problem) FetchTime(st *Stage, unique, misses, writeBacks, bytesIn, bytesOut float64) (time.Duration, error) {
+	pool := &p.Cluster.Pools[st.Pool]
+	seconds := p.fetchSeconds(st.Pool, st.Devices, unique/float64(pool.Device.Gather.Rows),
+		pool.Host.Gather.Seconds(misses+writeBacks, bytesIn+bytesOut), max(bytesIn, bytesOut))
+	if misses > 0 {
+		seconds += pool.Node.HostLink.Latency.Seconds()
+	}
+	return unit.Seconds(seconds)
+}
+
+// Pipeline times every part of a provisioned plan as if it ran alone. Transfers
+// describes its channels, index by index. It errs when a time exceeds the clock.
+func (p *Problem) Pipeline(pl *Plan) (*pipeline.Pipeline, []Transfer, error) {
+	if len(pl.Stages) == 0 {
+		return nil, nil, fmt.Errorf("the scheme has no stages: %s", pl.Reason)
+	}
+	b := &builder{}
+	b.begin(p, pl.Scheme, pl.StageOf, pl.Segment, pl.Segment[len(pl.Segment)-1]+1)
+	for i := range pl.Stages {
+		b.place(pl.Stages[i].Pool, pl.Stages[i].Devices, float64(pl.Stages[i].Weights))
+	}
+	if err := b.build(); err != nil {
+		return nil, nil, err
+	}
+	return &b.out, b.transfers, b.out.Validate()
+}
+
+// builder makes the pipeline of a merged and provisioned scheme. Its memory is
+// used again by the next one.
+type builder struct {
+	p                *Problem
+	scheme           Scheme
+	stageOf, segment []int // per layer
+	stages           []placed
+
+	out       pipeline.Pipeline
+	transfers []Transfer
+	loads     []channelLoad
+	channelTo []int // per segment: 1 + the last channel that leads to it
+	forward   []float64
+	backward  []float64
+	err       error
+}
+
+// placed is one stage with its devices.
+type placed struct {
+	pool, devices int
+	weights       float64 // bytes of one replica's dense parameters
+}
+
+// channelLoad is what a channel moves for one micro-batch.
+type channelLoad struct{ forward, backward laneLoad }
+
+type laneLoad struct {
+	bytes, seconds float64
+}
+
+func (l *laneLoad) add(e *edgeCost) {
+	if e.seconds > 0 {
+		l.seconds += e.seconds
+	} else {
+		l.bytes += e.bytes
+	}
+}
+
+// zeroed returns s with n zero elements, in the same memory if it suffices.
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// begin takes the result of merging; place then adds its stages in order.
+func (b *builder) begin(p *Problem, s Scheme, stageOf, segment []int, segments int) {
+	b.p, b.scheme, b.stageOf, b.segment, b.err = p, s, stageOf, segment, nil
+	b.stages, b.loads = b.stages[:0], b.loads[:0]
+	b.out = pipeline.Pipeline{
+		Segments: zeroed(b.out.Segments, segments), Channels: b.out.Channels[:0], Sync: b.out.Sync,
+		Microbatches: p.Microbatches, Schedule: p.Schedule, ForwardOnly: p.Inference,
+	}
+	b.channelTo = zeroed(b.channelTo, segments)
+	b.forward, b.backward = zeroed(b.forward, segments), zeroed(b.backward, segments)
+}
+
+func (b *builder) place(pool, devices int, weights float64) {
+	b.stages = append(b.stages, placed{pool, devices, weights})
+}
+
+// build fills in b.out and b.transfers.
+func (b *builder) build() error {
+	b.out.Stages = len(b.stages)
+	b.segments()
+	b.channels()
+	b.sync()
+	return b.err
+}
+
+// duration converts float seconds and keeps the first error; what and i say
+// what takes that long.
+func (b *builder) duration(s float64, what string, i int) time.Duration {
+	d, err := unit.Seconds(s)
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("%s %d: %w", what, i, err)
+	}
+	return d
+}
+
+func (b *builder) segments() {
+	p := b.p
+	for l, t := range b.scheme {
+		g, s := b.segment[l], b.stageOf[l]
+		c := &p.costs[int(t)*p.layers+l]
+		seconds := c.serial + c.parallel/float64(b.stages[s].devices)
+		b.out.Segments[g].Stage = s
+		b.forward[g] += seconds * c.forwardShare
+		b.backward[g] += seconds * (1 - c.forwardShare)
+	}
+	for g := range b.out.Segments {
+		b.out.Segments[g].Forward = b.duration(b.forward[g], "forward pass of segment", g)
+		b.out.Segments[g].Backward = b.duration(b.backward[g], "backward pass of segment", g)
+	}
+}
+
+// channels joins all edges between two segments into one channel: their tensors
+// travel together. Edges come by source layer, so those of one segment follow
+// each other, and the last channel to a segment is the only candidate.
+func (b *builder) channels() {
+	p := b.p
+	for i := range p.edges {
+		e := &p.edges[i]
+		f, t := b.segment[e.from], b.segment[e.to]
+		if f == t {
+			continue
+		}
+		c := b.channelTo[t] - 1
+		if c < 0 || b.out.Channels[c].From != f {
+			c = len(b.out.Channels)
+			b.channelTo[t] = c + 1
+			b.out.Channels = append(b.out.Channels, pipeline.Channel{From: f, To: t})
+			b.loads = append(b.loads, channelLoad{})
+		}
+		b.loads[c].forward.add(e)
+		if e.gradient {
+			b.loads[c].backward.add(e)
+		}
+	}
+	b.transfers = zeroed(b.transfers, len(b.loads))
+	for c := range b.loads {
+		b.channel(c)
+	}
+}
+
+// channel times what channel i moves, at the rate of its slower end.
+func (b *builder) channel(i int) {
+	p, c := b.p, &b.out.Channels[i]
+	from, to := b.out.Segments[c.From].Stage, b.out.Segments[c.To].Stage
+	if from == to { // data stays in place
+		return
+	}
+	near, far := &b.stages[from], &b.stages[to]
+	l := &p.links[near.pool*p.pools+far.pool]
+	rate := min(p.PortRate(near.pool, far.pool, near.devices), p.PortRate(far.pool, near.pool, far.devices))
+	tr, load := &b.transfers[i], &b.loads[i]
+	tr.Class = l.class
+	tr.Forward, c.Forward = b.move(i, load.forward, l.latency, rate)
+	tr.Backward, c.Backward = b.move(i, load.backward, l.latency, rate)
+}
+
+func (b *builder) move(i int, lane laneLoad, latency, rate float64) (Move, time.Duration) {
+	m := Move{Bytes: lane.bytes, Time: b.duration(lane.seconds, "measured time of transfer", i)}
+	if lane.bytes > 0 {
+		m.Time += b.duration(latency, "latency of transfer", i)
+	}
+	return m, m.Time + b.duration(lane.bytes/rate, "transfer", i)
+}
+
+// sync times the synchronisation of each stage's dense gradients.
+func (b *builder) sync() {
+	p := b.p
+	b.out.Sync = zeroed(b.out.Sync, len(b.stages))
+	if p.Inference || p.Sync == NoSync {
+		return
+	}
+	for i := range b.stages {
+		if b.stages[i].weights > 0 {
+			b.out.Sync[i] = b.duration(p.syncSeconds(&b.stages[i]), "gradient synchronisation of stage", i)
+		}
+	}
+}
+
+// syncSeconds returns the time in which the devices of a stage agree on its
+// gradients: a ring over the links inside the node when they are in one, else
+// over the network ports, or parameter servers behind the network ports.
+func (p *Problem) syncSeconds(st *placed) float64 {
+	node := &p.Cluster.Pools[st.pool].Node
+	link := &node.NIC
+	if p.Sync == Server {
+		return network.PushPull(st.weights, st.devices, p.ports(st.pool, st.devices), link.Bandwidth, link.Latency)
+	}
+	if st.devices <= node.Devices && node.PeerLink.Bandwidth > 0 {
+		link = &node.PeerLink
+	}
+	return network.RingAllReduce(st.weights, st.devices, link.Bandwidth, link.Latency)
+}

@@ -1,0 +1,268 @@
+package placement
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"stowage/sim/pipeline"
+	"stowage/workloads"
+)
+
+// TestPipelineByHand times two stages, two edges between them and a ring.
+func TestPipelineByHand(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{
+		{Name: "in", Kind: workloads.Input, FLOPs: 1e9, Output: 100, Parallel: 1},
+		{Name: "a", FLOPs: 1e9, Output: 1000, Stored: 1000, Backward: 2, Parallel: 0.5},
+		{Name: "b", FLOPs: 3e9, Params: 3_000_000, Output: 1, Stored: 1, Backward: 2, Parallel: 1},
+	}}
+	m.Edges = []workloads.Edge{{From: 0, To: 1, Elements: 100}, {From: 1, To: 2, Elements: 1000}, {From: 0, To: 2, Elements: 50}}
+	s := spec(m, cluster(cpuPool("c", 4, 1), gpuPool("g", 16, 2)))
+	s.Batch, s.Microbatches, s.Sync = 4000, 4, Ring
+	p := mustProblem(t, s)
+	pl, err := NewEvaluator(p).PlanDevices(Scheme{0, 0, 1}, []int{2, 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, transfers, err := p.Pipeline(pl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Schedule = pipeline.Schedule{} // holds a function
+	ns := time.Nanosecond
+	// CPUs: in 0.5 s halved by 2; a 0.5 s x (0.5 + 0.25) forward, twice that back.
+	// GPUs: 10 us + 0.2 s, shared by 10; back 10 us + 0.4 s.
+	// 4 MB a -> b and 0.2 MB in -> b through one CPU port of 1e10 B/s (2 sockets a node): 420 us; gradient of a only.
+	// Ring of 10 GPUs in 2 nodes: 18 x (12 MB / 10 / 1.2e10 B/s + 5 us).
+	want := &pipeline.Pipeline{
+		Stages: 2, Microbatches: 4,
+		Segments: []pipeline.Segment{
+			{Stage: 0, Forward: 625_000_000 * ns, Backward: 750_000_000 * ns},
+			{Stage: 1, Forward: 20_001_000 * ns, Backward: 40_001_000 * ns},
+		},
+		Channels: []pipeline.Channel{{From: 0, To: 1, Forward: 425_000 * ns, Backward: 405_000 * ns}},
+		Sync:     []time.Duration{0, 1_890_000 * ns},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	wantMoves := []Transfer{{Class: NIC, Forward: Move{Bytes: 4.2e6, Time: 5000}, Backward: Move{Bytes: 4e6, Time: 5000}}}
+	if d := cmp.Diff(wantMoves, transfers); d != "" {
+		t.Error(d)
+	}
+	// The servers of 10 GPUs have 2 ports: 2 x (12 MB x 5 / 1.2e10 B/s + 5 us).
+	s.Sync = Server
+	q := mustProblem(t, s)
+	if got, _, err = q.Pipeline(pl); err != nil || got.Sync[1] != 10_010_000 {
+		t.Errorf("servers: %v, %v", got.Sync, err)
+	}
+}
+
+// TestPeerRing: a ring inside one node takes the links among its devices.
+func TestPeerRing(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{{Name: "b", FLOPs: 1e9, Params: 3_000_000, Backward: 2}}}
+	s := spec(m, cluster(gpuPool("g", 8, 2)))
+	s.Sync = Ring
+	p := mustProblem(t, s)
+	pl, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := p.Pipeline(pl)
+	// 10 x (2 MB / 1.2e11 B/s + 2 us), to the nanosecond
+	if err != nil || got.Sync[0] != 186_667 {
+		t.Errorf("%v, %v", got.Sync, err)
+	}
+}
+
+// TestRecurrence: the evaluator's own buffers and a plan's give one pipeline, and
+// its makespan is the fitness.
+func TestRecurrence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, 8, 3, 8)
+		s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
+		p, err := NewProblem(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "scheme"), 3))
+		ev := NewEvaluator(p)
+		for range 3 { // reused buffers must leave no trace
+			sc := randomScheme(r, p.layers, p.pools, 0.5)
+			got := ev.Recurrence(sc)
+			pl := NewEvaluator(p).Plan(sc)
+			if !pl.Fitness.Feasible {
+				if got != pl.Fitness {
+					t.Fatalf("%+v, the plan has %+v", got, pl.Fitness)
+				}
+				continue
+			}
+			want, err := p.RecurrenceOf(pl)
+			if err != nil || got != want {
+				t.Fatalf("%+v, of the plan %+v, %v", got, want, err)
+			}
+			checkStep(t, p, pl, got)
+		}
+	})
+}
+
+// checkStep compares a recurrence's fitness with the makespan of the plan's
+// pipeline and the fetch of its slowest stage.
+func checkStep(t *rapid.T, p *Problem, pl *Plan, got Fitness) {
+	pipe, transfers, err := p.Pipeline(pl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkChannels(t, p, pl, pipe, transfers)
+	step, fetch := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0
+	for _, st := range pl.Stages {
+		fetch = max(fetch, st.Fetch)
+	}
+	if p.Lookahead > 0 {
+		step = max(step, fetch)
+	} else {
+		step += fetch
+	}
+	if x := float64(p.Batch) / step; math.Abs(got.Throughput-x) > 1e-12*x || got.Price != pl.Fitness.Price {
+		t.Fatalf("%+v, want %v samples/s", got, x)
+	}
+}
+
+// checkChannels: one channel for every pair of segments with an edge, and all
+// bytes of their edges in it unless both are on one stage.
+func checkChannels(t *rapid.T, p *Problem, pl *Plan, pipe *pipeline.Pipeline, transfers []Transfer) {
+	type pair struct{ from, to int }
+	forward, backward := map[pair]float64{}, map[pair]float64{}
+	for _, e := range p.edges {
+		at := pair{pl.Segment[e.from], pl.Segment[e.to]}
+		if at.from == at.to {
+			continue
+		}
+		forward[at] += 0
+		if pl.StageOf[e.from] != pl.StageOf[e.to] && e.seconds == 0 {
+			forward[at] += e.bytes
+			if e.gradient {
+				backward[at] += e.bytes
+			}
+		}
+	}
+	if len(pipe.Channels) != len(forward) || len(transfers) != len(forward) {
+		t.Fatalf("%d channels and %d transfers for %d pairs of segments", len(pipe.Channels), len(transfers), len(forward))
+	}
+	for i, c := range pipe.Channels {
+		at, tr := pair{c.From, c.To}, transfers[i]
+		if _, ok := forward[at]; !ok || math.Abs(tr.Forward.Bytes-forward[at]) > 1e-9*forward[at] || math.Abs(tr.Backward.Bytes-backward[at]) > 1e-9*backward[at] {
+			t.Fatalf("channel %v moves %+v, want %v and %v bytes", at, tr, forward[at], backward[at])
+		}
+		delete(forward, at)
+	}
+}
+
+// TestClosedFormBounds: with no latency and no synchronisation, a step by the
+// recurrence is never shorter than the computing of its busiest stage, nor than
+// what its busiest channel carries in one direction; it may be shorter than the
+// closed form's DT, in which the transfers of several channels share a port. So
+// the closed form bounds throughput from above wherever each port serves one
+// channel in each direction: between two stages.
+func TestClosedFormBounds(t *testing.T) {
+	compared := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, 8, 2, 8)
+		s.Merge, s.Lookups = Contiguous, nil
+		for i := range s.Model.Edges {
+			s.Model.Edges[i].Seconds = 0 // the closed form charges both directions of these to one port
+		}
+		for i := range s.Cluster.Pools {
+			n := &s.Cluster.Pools[i].Node
+			n.NIC.Latency, n.PeerLink.Latency, n.HostLink.Latency = 0, 0, 0
+		}
+		p, err := NewProblem(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := p.uniform(p.pools - 1)
+		for l := range rapid.IntRange(0, p.layers).Draw(t, "cut") {
+			sc[l] = 0
+		}
+		pl := NewEvaluator(p).Plan(sc)
+		if !pl.Fitness.Feasible {
+			return
+		}
+		f, err := p.RecurrenceOf(pl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compared++
+		// Times are rounded to the nanosecond, 1e-9 s for each of 4 parts a micro-batch.
+		step := float64(p.Batch)/pl.Fitness.Throughput - 4e-9*float64(p.Microbatches)
+		if got := float64(p.Batch) / f.Throughput; got < step {
+			t.Fatalf("%v: a step takes %v s by the recurrence, the closed form says at least %v", sc, got, step)
+		}
+	})
+	if compared == 0 {
+		t.Error("nothing was feasible")
+	}
+}
+
+// TestRecurrenceApproachesClosedForm: filling and draining S equal stages costs
+// S - 1 micro-batches of M + S - 1.
+func TestRecurrenceApproachesClosedForm(t *testing.T) {
+	m := &workloads.Model{}
+	for l := range 4 {
+		m.Layers = append(m.Layers, workloads.Layer{Name: "l", FLOPs: 2e9, Backward: 1, Parallel: 1})
+		if l > 0 {
+			m.Edges = append(m.Edges, workloads.Edge{From: l - 1, To: l})
+		}
+	}
+	for _, micro := range []int{1, 8, 64, 512} {
+		s := spec(m, cluster(cpuPool("c1", 2, 1), cpuPool("c2", 2, 1)))
+		s.Batch, s.Microbatches, s.Schedule = micro, micro, schedule("gpipe")
+		ev := NewEvaluator(mustProblem(t, s))
+		sc := Scheme{0, 1, 0, 1}
+		closed, exact := ev.ClosedForm(sc), ev.Recurrence(sc)
+		want := float64(micro) / float64(micro+3)
+		if got := exact.Throughput / closed.Throughput; math.Abs(got-want) > 1e-9 {
+			t.Errorf("%d micro-batches: the recurrence reaches %v of the closed form, want %v", micro, got, want)
+		}
+	}
+}
+
+// TestFetchTime: what the simulation asks for a warm round is what the closed
+// form charges, plus the latency.
+func TestFetchTime(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{
+		{Name: "emb", Backward: 1, Output: 16, Stored: 16, Tables: []workloads.Table{{Rows: 1 << 20, Dim: 16, Lookups: 1}}},
+	}}
+	s := spec(m, cluster(gpuPool("g", 16, 2)))
+	s.Lookups = []LayerLookups{{Slots: 1 << 16, Unique: 60_000, Misses: 20_000, WriteBacks: 10_000}}
+	p := mustProblem(t, s)
+	pl, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Planning 60 000 / 1e9 rows/s / 12; gathering 30 000 rows of 128 B in 2 nodes
+	// of 2 sockets; 2.56 MB over 12 links of 1.2e10 B/s is shorter.
+	want := 60e3/1e9/12 + (30e3/50e6+30e3*128/20e9)/4
+	if got := pl.Stages[0].Fetch; math.Abs(got-want) > 1e-12 {
+		t.Errorf("fetch takes %v s, want %v", got, want)
+	}
+	d, err := p.FetchTime(&pl.Stages[0], 60e3, 20e3, 10e3, 20e3*128, 10e3*128)
+	if err != nil || d != time.Duration(math.Round((want+2e-6)*1e9)) {
+		t.Errorf("FetchTime is %v, %v; want %v s + 2 us", d, err, want)
+	}
+	c := &p.costs[0]
+	if got := pl.Stages[0].StepTime; math.Abs(got-(8*(c.serial+c.parallel/12)+want)) > 1e-12 {
+		t.Errorf("without a look-ahead a step takes %v s: want the computing and then the fetch", got)
+	}
+	for ahead, want := range map[int]float64{0: pl.Stages[0].StepTime, 1: pl.Stages[0].StepTime - want} {
+		s.Lookahead = ahead
+		q, err := NewEvaluator(mustProblem(t, s)).PlanDevices(Scheme{0}, []int{12})
+		if err != nil || math.Abs(q.Stages[0].StepTime-max(want, pl.Stages[0].Fetch)) > 1e-12 {
+			t.Errorf("lookahead %d: step %v, want %v; %v", ahead, q.Stages[0].StepTime, want, err)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package placement
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"stowage/hw"
+	"stowage/hw/unit"
+)
+
+// search runs a policy by name.
+func mustSearch(t testing.TB, name string, p *Problem, opt Options) *Outcome {
+	t.Helper()
+	policy, ok := LookupPolicy(name)
+	if !ok {
+		t.Fatalf("no policy %q", name)
+	}
+	out, err := policy.Search(context.Background(), p, opt)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return out
+}
+
+// best returns the fitness of the best scheme of all.
+func best(t *rapid.T, s Spec) (*Problem, *Outcome) {
+	p, err := NewProblem(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, _ := LookupPolicy("exhaustive")
+	out, err := policy.Search(context.Background(), p, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, out
+}
+
+// copyPools gives a spec pools and device types of its own.
+func copyPools(s *Spec) {
+	c := &hw.Cluster{Pools: slices.Clone(s.Cluster.Pools)}
+	for i := range c.Pools {
+		d, h := *c.Pools[i].Device, *c.Pools[i].Host
+		c.Pools[i].Device, c.Pools[i].Host = &d, &h
+	}
+	s.Cluster = c
+}
+
+// TestMoreDevicesNeverHurt: with one device more, the best scheme is as good or
+// better. Only where a pool outgrows its one node does the model itself change:
+// its stages then meet over network ports, not over links inside the node.
+func TestMoreDevicesNeverHurt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, 5, 3, 5)
+		_, before := best(t, s)
+		if before.Fitness.Feasible {
+			drawBounds(t, &s, before.Fitness)
+		}
+		copyPools(&s)
+		pool := &s.Cluster.Pools[rapid.IntRange(0, len(s.Cluster.Pools)-1).Draw(t, "pool")]
+		if pool.Count == pool.Node.Devices {
+			pool.Node.PeerLink = hw.Link{}
+		}
+		if _, before = best(t, s); !before.Fitness.Feasible {
+			return // how far a miss is depends on the steps that were tried
+		}
+		pool.Count++
+		if _, after := best(t, s); after.Fitness.Value < before.Fitness.Value*(1-1e-12) {
+			t.Fatalf("one more device of %s: %+v becomes %+v", pool.Name, before.Fitness, after.Fitness)
+		}
+	})
+}
+
+// TestPoolOrderIsNoMatter: permuting and renaming pools changes indices only.
+func TestPoolOrderIsNoMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, 8, 3, 8)
+		p, err := NewProblem(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := randomScheme(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "scheme"), 3)), p.layers, p.pools, 0.5)
+		order := rapid.Permutation([]int{0, 1, 2}[:p.pools]).Draw(t, "order") // new -> old
+		o := s
+		copyPools(&o)
+		moved := make(Scheme, len(sc))
+		for to, from := range order {
+			o.Cluster.Pools[to] = s.Cluster.Pools[from]
+			o.Cluster.Pools[to].Name = "renamed" + string(rune('a'+to))
+			for l := range sc {
+				if int(sc[l]) == from {
+					moved[l] = uint8(to)
+				}
+			}
+		}
+		q, err := NewProblem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := NewEvaluator(p).Recurrence(sc), NewEvaluator(q).Recurrence(moved); math.Abs(a.Value-b.Value) > 1e-12*math.Abs(a.Value) {
+			t.Fatalf("%v: %+v; with pools in order %v: %+v", sc, a, order, b)
+		}
+		a, b := NewEvaluator(p).Plan(sc), NewEvaluator(q).Plan(moved)
+		for i := range a.Stages {
+			if a.Stages[i].Devices != b.Stages[i].Devices || a.Stages[i].Memory != b.Stages[i].Memory {
+				t.Fatalf("stage %d: %+v and %+v", i, a.Stages[i], b.Stages[i])
+			}
+		}
+	})
+}
+
+// TestSlowerByThree: devices and links three times as slow reach a third of the
+// throughput, at three times the cost.
+func TestSlowerByThree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, 8, 3, 8)
+		p, err := NewProblem(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := s
+		copyPools(&slow)
+		model := *s.Model
+		model.Edges = slices.Clone(model.Edges)
+		for i := range model.Edges {
+			model.Edges[i].Seconds *= 3
+		}
+		slow.Model = &model
+		for i := range slow.Cluster.Pools {
+			pool := &slow.Cluster.Pools[i]
+			for _, d := range []*hw.Device{pool.Device, pool.Host} {
+				peak := map[hw.Precision]unit.FLOPS{}
+				for k, v := range d.Peak {
+					peak[k] = v / 3
+				}
+				d.Peak = peak
+				d.Overhead *= 3
+				d.Memory.Bandwidth /= 3
+				d.Gather.Rows /= 3
+				d.Gather.Bandwidth /= 3
+			}
+			for _, l := range []*hw.Link{&pool.Node.NIC, &pool.Node.HostLink, &pool.Node.PeerLink} {
+				l.Bandwidth /= 3
+			}
+		}
+		q, err := NewProblem(slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := randomScheme(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "scheme"), 3)), p.layers, p.pools, 0.5)
+		a, b := NewEvaluator(p).ClosedForm(sc), NewEvaluator(q).ClosedForm(sc)
+		if a.Feasible != b.Feasible {
+			t.Fatalf("%+v and %+v", a, b)
+		}
+		// Vectors of devices that cost the same may differ in the last digit, and in throughput.
+		same := s.Objective == Cost || math.Abs(3*b.Throughput/a.Throughput-1) <= 1e-9
+		if a.Feasible && (!same || math.Abs(3*b.Value/a.Value-1) > 1e-9) {
+			t.Fatalf("%v: %+v, three times as slow %+v", sc, a, b)
+		}
+	})
+}
+
+// TestInfeasibleOrder: feasible schemes are positive, infeasible ones negative,
+// and the kinds do not overlap whatever their degree.
+func TestInfeasibleOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		by := rapid.Float64Range(0, math.MaxFloat64)
+		a, b := by.Draw(t, "a"), by.Draw(t, "b")
+		for kind := missed; kind < timeless; kind++ {
+			v, next := violation(kind, a), violation(kind+1, b)
+			if v >= 0 || next > v {
+				t.Fatalf("kind %d by %v: %v; the next kind by %v: %v", kind, a, v, b, next)
+			}
+			if w := violation(kind, b); a < b && w > v {
+				t.Fatalf("kind %d: by %v gives %v, by %v gives %v", kind, a, v, b, w)
+			}
+		}
+	})
+}
