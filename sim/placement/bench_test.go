@@ -58,6 +58,12 @@ func BenchmarkClosedForm(b *testing.B) {
 func BenchmarkLayers(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
 		p := benchProblem(b, n, 8, Throughput)
+		for i := range p.work { // keep deep models within the devices' memory
+			c := &p.costs[i]
+			c.table /= float64(n)
+			p.work[i].weights /= float64(n)
+			p.work[i].act /= float64(n)
+		}
 		sc := make(Scheme, n)
 		for l := range sc {
 			sc[l] = uint8(l * 8 / n % 4)
@@ -68,6 +74,9 @@ func BenchmarkLayers(b *testing.B) {
 			do   func(Scheme) Fitness
 		}{{"closed-form", ev.ClosedForm}, {"recurrence", ev.Recurrence}} {
 			b.Run(fmt.Sprintf("%s/%d", f.name, n), func(b *testing.B) {
+				if f := f.do(sc); !f.Feasible {
+					b.Fatalf("infeasible: %+v", f)
+				}
 				b.ReportAllocs()
 				for b.Loop() {
 					f.do(sc)

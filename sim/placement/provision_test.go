@@ -133,7 +133,7 @@ func TestProvisionIsOptimal(t *testing.T) {
 	}
 }
 
-func checkProvision(t *rapid.T, p *Problem, sc Scheme) Fitness {
+func checkProvision(t rapid.TB, p *Problem, sc Scheme) Fitness {
 	ev := NewEvaluator(p)
 	ev.jump = math.MaxInt
 	got := ev.ClosedForm(sc)
@@ -150,6 +150,21 @@ func checkProvision(t *rapid.T, p *Problem, sc Scheme) Fitness {
 		t.Fatalf("scheme %v: climbing gives %v %+v, jumping %v %+v", sc, devices, got, ev.best[:len(ev.stages)], jumped)
 	}
 	return got
+}
+
+// TestCheapestOfAll is the same for the cost objective on instances where the
+// cheapest devices are seldom the fewest, so that giving up early shows.
+func TestCheapestOfAll(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for range 400 {
+		s := spec(randomModel(r, 6), cluster(cpuPool("c", 6, 0.3), gpuPool("g", 6, 0.3+r.Float64())))
+		s.Objective = Cost
+		if r.IntN(2) == 0 {
+			s.MinThroughput = 1e5 * r.Float64()
+		}
+		p := mustProblem(t, s)
+		checkProvision(t, p, randomScheme(r, 6, 2, 0.3))
+	}
 }
 
 // TestProvisionLargePools: bisection and climbing agree where climbing is long.
