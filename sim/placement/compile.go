@@ -15,6 +15,7 @@ type layerCost struct {
 	forwardShare                      float64 // of serial + parallel
 	weights, table, act               float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
 	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
+	backing                           float64 // bytes of rows in host memory behind a slot table
 }
 
 // layerWork is what merging adds up for every layer, small enough to stay in cache.
@@ -56,12 +57,14 @@ func (p *Problem) compilePools() {
 	n := p.pools
 	p.memory, p.price, p.host, p.hostLink = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	p.count, p.perNode = make([]int, n), make([]int, n)
+	p.hostLatency, p.dram = make([]float64, n), make([]float64, n)
 	p.links, p.shares = make([]cutLink, n*n), make([][]share, n)
 	for t := range n {
 		pool := &p.Cluster.Pools[t]
 		p.memory[t] = float64(pool.DeviceMemory())
 		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price), pool.Count, pool.Node.Devices
 		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)
+		p.hostLatency[t], p.dram[t] = pool.Node.HostLink.Latency.Seconds(), float64(pool.Node.DRAM.Capacity)
 		p.totalDevices += pool.Count
 		for k := range min(pool.Count, tabulated) + 1 {
 			p.shares[t] = append(p.shares[t], p.newShare(t, max(1, k)))
@@ -227,7 +230,7 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 		act:     layer.Stored * p.micro * float64(elementBytes(p.Precision)),
 	}
 	if p.Inference {
-		c.act = layer.Output * p.micro * float64(elementBytes(p.Precision))
+		c.act = (layer.Output + p.reads[l]) * p.micro * float64(elementBytes(p.Precision))
 	}
 	forward, backward, err := p.layerTime(layer, pool)
 	if err != nil {
@@ -253,13 +256,16 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 func (p *Problem) compileTables(c *layerCost, t, l int) {
 	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
 	row := float64(p.RowBytes(layer))
+	whole := 0.0
+	for _, tb := range layer.Tables {
+		whole += float64(tb.Rows) * float64(tb.Dim) * row / float64(maxDim(layer))
+	}
 	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
-		for _, tb := range layer.Tables {
-			c.table += float64(tb.Rows) * float64(tb.Dim) * row / float64(maxDim(layer))
-		}
+		c.table = whole
 		return
 	}
 	lk := p.Lookups[l]
+	c.backing = whole
 	c.table = float64(lk.Slots) * row
 	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
 	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)

@@ -26,6 +26,26 @@ func (st *stage) need(k int) float64 {
 // memoryFloor returns the smallest number of devices on which stage i fits, or 0
 // when no number does. Above the pool's count it is a lower bound.
 func (ev *Evaluator) memoryFloor(i int) int {
+	k := ev.deviceFloor(i)
+	if k == 0 {
+		return 0
+	}
+	return max(k, ev.hostFloor(i))
+}
+
+// hostFloor returns the fewest devices whose hosts can hold the rows behind the
+// slot tables of stage i. Above the pool's count it is a lower bound.
+func (ev *Evaluator) hostFloor(i int) int {
+	p, st := ev.p, &ev.stages[i]
+	if st.backing == 0 || p.dram[st.pool] == 0 {
+		return 1
+	}
+	nodes := math.Ceil(min(st.backing/p.dram[st.pool], math.MaxInt32/2))
+	return int(min((nodes-1)*float64(p.perNode[st.pool])+1, math.MaxInt32))
+}
+
+// deviceFloor is memoryFloor by the devices' own memory.
+func (ev *Evaluator) deviceFloor(i int) int {
 	st := &ev.stages[i]
 	capacity := ev.p.memory[st.pool]
 	if st.need(1) <= capacity {

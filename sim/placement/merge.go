@@ -8,6 +8,7 @@ type stage struct {
 	serial, parallel                  float64              // seconds per step on one device: serial + parallel / k
 	weights, table, act               float64              // bytes; act is weighted by micro-batches in flight
 	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
+	backing                           float64              // bytes of rows in host memory behind slot tables
 	out, in                           [linkClasses]float64 // seconds per step through one port
 	measured                          float64              // seconds per step of measured transfers
 
@@ -109,6 +110,7 @@ func (ev *Evaluator) open(t, l int) int {
 
 func (st *stage) addTables(c *layerCost) {
 	st.table += c.table
+	st.backing += c.backing
 	st.plan += c.plan
 	st.hostTime += c.hostTime
 	st.bytesIn += c.bytesIn
@@ -116,9 +118,17 @@ func (st *stage) addTables(c *layerCost) {
 }
 
 // activations weighs what each layer keeps by the micro-batches that the
-// schedule holds in its segment at once.
+// schedule holds in its segment at once. In inference nothing is kept for a
+// backward pass: the largest layer counts.
 func (ev *Evaluator) activations(s Scheme) {
 	p, n := ev.p, ev.segments
+	if p.Inference {
+		for l, t := range s {
+			st := &ev.stages[ev.stageOf[l]]
+			st.act = max(st.act, p.work[int(t)*p.layers+l].act)
+		}
+		return
+	}
 	var row []float64
 	if n < len(p.windows) {
 		row = p.windows[n]

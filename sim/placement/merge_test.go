@@ -156,10 +156,12 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 		want.weights += c.weights
 		want.table += c.table
 		want.plan += c.plan
-		window := 1
-		if !p.Inference {
-			window = max(1, min(p.Microbatches, p.Schedule.Window(g, segments, p.Microbatches)))
+		want.backing += c.backing
+		if p.Inference {
+			want.act = max(want.act, c.act)
+			continue
 		}
+		window := max(1, min(p.Microbatches, p.Schedule.Window(g, segments, p.Microbatches)))
 		want.act += float64(window) * c.act
 	}
 	for _, e := range p.edges {
@@ -221,7 +223,7 @@ func TestMemoryByHand(t *testing.T) {
 		{"fp32 adam", func(s *Spec) { s.Optimizer = Adam }, Scheme{0, 1}, Memory{4 * mib, 4 * mib, 8 * mib, mib / 2, 0, 0}},
 		{"fp16 adam", func(s *Spec) { s.Optimizer, s.Precision = Adam, hw.FP16 }, Scheme{0, 1}, Memory{2 * mib, 2 * mib, 12 * mib, mib / 4, 0, 0}},
 		{"sgd", func(s *Spec) { s.Optimizer = SGD }, Scheme{0, 1}, Memory{4 * mib, 4 * mib, 0, mib / 2, 0, 0}},
-		{"inference", func(s *Spec) { s.Inference = true }, Scheme{0, 1}, Memory{4 * mib, 0, 0, mib / 2, 0, 0}},
+		{"inference", func(s *Spec) { s.Inference = true }, Scheme{0, 1}, Memory{4 * mib, 0, 0, mib/2 + 8<<10, 0, 0}}, // output 128 x 4 KiB and input 128 x 64 B
 		{"gpipe", func(s *Spec) { s.Schedule = schedule("gpipe") }, Scheme{0, 1}, Memory{4 * mib, 4 * mib, 4 * mib, 4 * mib, 0, 0}},
 		// One stage on the GPUs: 1 Mi rows of 16 numbers, each with its AdaGrad state; 64 B a sample more activations.
 		{"tables", func(s *Spec) {}, Scheme{1, 1}, Memory{4 * mib, 4 * mib, 4 * mib, mib/2 + 8<<10, 128 * mib, 0}},
@@ -245,6 +247,39 @@ func TestMemoryByHand(t *testing.T) {
 		}
 		if need := ev.stages[i].need(1); need != float64(c.want.Total()) {
 			t.Errorf("%s: needs %v, the plan shows %v", c.name, need, float64(c.want.Total()))
+		}
+	}
+}
+
+// TestHostFloor: rows behind a slot table stay in the hosts' memory. 1 Mi rows of
+// 128 B take three nodes of 48 MiB, so 17 devices in nodes of 8.
+func TestHostFloor(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{
+		{Name: "emb", Backward: 1, Output: 16, Stored: 16, Tables: []workloads.Table{{Rows: 1 << 20, Dim: 16, Lookups: 1}}},
+	}}
+	for _, c := range []struct {
+		dram    unit.Bytes
+		count   int
+		devices int // at least; 0: infeasible
+		reason  string
+	}{
+		{48 << 20, 24, 17, ""}, {128 << 20, 24, 1, ""}, {0, 24, 1, ""},
+		{48 << 20, 16, 0, `stage 0 (emb) keeps 128 MiB of embedding rows in host memory behind its slot tables: that takes 3 nodes of pool "g", which have 48 MiB each; the pool has 2`},
+	} {
+		pool := gpuPool("g", c.count, 1)
+		pool.Node.DRAM.Capacity = c.dram
+		s := spec(m, cluster(pool))
+		s.Lookups = []LayerLookups{{Slots: 1 << 10, Unique: 1}}
+		ev := NewEvaluator(mustProblem(t, s))
+		pl := ev.Plan(Scheme{0})
+		if c.devices == 0 {
+			if pl.Fitness.Feasible || pl.Reason != c.reason {
+				t.Errorf("%+v: feasible %v, reason %q", c, pl.Fitness.Feasible, pl.Reason)
+			}
+			continue
+		}
+		if got := ev.memoryFloor(0); got != c.devices || !pl.Fitness.Feasible {
+			t.Errorf("%+v: at least %d devices; feasible %v, %s", c, got, pl.Fitness.Feasible, pl.Reason)
 		}
 	}
 }

@@ -49,12 +49,8 @@ func (p *Problem) PortRate(pool, other, k int) float64 {
 // unique rows planned. Unlike Stage.Fetch it counts the latency of the host link.
 func (p *Problem) FetchTime(st *Stage, unique, misses, writeBacks, bytesIn, bytesOut float64) (time.Duration, error) {
 	pool := &p.Cluster.Pools[st.Pool]
-	seconds := p.fetchSeconds(st.Pool, st.Devices, unique/float64(pool.Device.Gather.Rows),
-		pool.Host.Gather.Seconds(misses+writeBacks, bytesIn+bytesOut), max(bytesIn, bytesOut))
-	if misses > 0 {
-		seconds += pool.Node.HostLink.Latency.Seconds()
-	}
-	return unit.Seconds(seconds)
+	return unit.Seconds(p.fetchSeconds(st.Pool, st.Devices, unique/float64(pool.Device.Gather.Rows),
+		pool.Host.Gather.Seconds(misses+writeBacks, bytesIn+bytesOut), max(bytesIn, bytesOut)))
 }
 
 // Pipeline times every part of a provisioned plan as if it ran alone. Transfers

@@ -29,6 +29,7 @@ type Stage struct {
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
 	Weights     unit.Bytes // dense parameters of one replica at the training precision
 	Memory      Memory     // of one device
+	HostRows    unit.Bytes // embedding rows in host memory, behind slot tables
 }
 
 // Plan evaluates a scheme by the closed form and spells the result out.
@@ -113,6 +114,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 		pl.Stages[i] = Stage{
 			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
 			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
+			HostRows: wholeBytes(st.backing),
 		}
 	}
 	for l, i := range pl.StageOf {
@@ -139,6 +141,10 @@ func (p *Problem) reason(pl *Plan) string {
 			return fmt.Sprintf("stage %d (%s) needs %v of memory on each of %d %s, which has %v: weights %v, gradients %v, optimizer %v, activations %v, tables %v",
 				i, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
 				m.Weights, m.Gradients, m.Optimizer, m.Activations, m.Tables)
+		}
+		if n, has := p.ports(st.Pool, st.Devices), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
+			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
+				i, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
 		}
 		need[st.Pool] += st.Devices
 	}

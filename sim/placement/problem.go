@@ -129,6 +129,9 @@ type Problem struct {
 	perNode       []int
 	host          []float64   // host sockets per port
 	hostLink      []float64   // B/s
+	hostLatency   []float64   // seconds
+	dram          []float64   // host memory of a node, bytes; 0: not known
+	reads         []float64   // elements per sample that come into each layer
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
@@ -147,6 +150,10 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
 	p.compileWindows()
+	p.reads = make([]float64, p.layers)
+	for _, e := range spec.Model.Edges {
+		p.reads[e.To] += e.Elements
+	}
 	if err := p.compileLayers(); err != nil {
 		return nil, err
 	}

@@ -146,6 +146,7 @@ func TestSlowerByThree(t *testing.T) {
 			}
 			for _, l := range []*hw.Link{&pool.Node.NIC, &pool.Node.HostLink, &pool.Node.PeerLink} {
 				l.Bandwidth /= 3
+				l.Latency *= 3
 			}
 		}
 		q, err := NewProblem(slow)

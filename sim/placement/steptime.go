@@ -58,12 +58,16 @@ func (ev *Evaluator) fetchTime(i, k int) float64 {
 
 // fetchSeconds returns the time of one fetch on k devices of a pool: plan seconds
 // on one device's index, then hostTime seconds of one socket's gathering and the
-// bytes of the busier direction over the host links, which overlap.
+// bytes of the busier direction over the host links, which overlap, and the links'
+// latency once.
 func (p *Problem) fetchSeconds(pool, k int, plan, hostTime, bytes float64) float64 {
 	n := float64(k)
 	host := hostTime / (float64(p.ports(pool, k)) * p.host[pool])
 	if bw := p.hostLink[pool]; bw > 0 {
 		host = max(host, bytes/(n*bw))
+	}
+	if bytes > 0 {
+		host += p.hostLatency[pool]
 	}
 	return plan/n + host
 }
