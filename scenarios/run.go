@@ -54,7 +54,7 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
-	r.Scenario, r.Title, r.Seed, r.Version, r.Warnings = s.Name, s.Title, s.Seed, version, problem.Warnings
+	r.Scenario, r.Title, r.Seed, r.Version, r.Warnings = s.Name, s.Title, s.Seed, version, problem.Notes(outcome.Plan)
 	if slices.ContainsFunc(embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
 		r.Replacement = s.Slots.Replacement
 	}

@@ -180,3 +180,28 @@ func (p *Problem) layerRange(st *Stage) string {
 	}
 	return p.Model.Layers[st.First].Name + " … " + p.Model.Layers[st.Last].Name
 }
+
+// Notes lists what a person should know before trusting a plan's numbers.
+func (p *Problem) Notes(pl *Plan) []string {
+	notes := p.Warnings[:len(p.Warnings):len(p.Warnings)]
+	for i := range pl.Stages {
+		st := &pl.Stages[i]
+		if float64(st.Devices) <= p.micro || p.unitOfWork(st) {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices, but a sample cannot be split: read its times as micro-batches taking turns, or use fewer micro-batches",
+			i+1, p.layerRange(st), p.micro, st.Devices))
+	}
+	return notes
+}
+
+// unitOfWork reports whether a stage's times are those of measured units of work
+// rather than of samples.
+func (p *Problem) unitOfWork(st *Stage) bool {
+	for _, l := range st.Layers {
+		if p.Model.Layers[l].OnlyProfiled {
+			return true
+		}
+	}
+	return false
+}
