@@ -54,7 +54,8 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
-	r.Scenario, r.Title, r.Seed, r.Version, r.Warnings = s.Name, s.Title, s.Seed, version, problem.Notes(outcome.Plan)
+	r.Warnings = append(problem.Notes(outcome.Plan), missed(&spec, r)...)
+	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version
 	if slices.ContainsFunc(embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
 		r.Replacement = s.Slots.Replacement
 	}
@@ -88,7 +89,7 @@ func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embed
 		if err != nil {
 			return nil, fmt.Errorf("lookups of layer %q: %w", s.Model.Layers[l].Name, err)
 		}
-		trace, err := s.record(stream, &s.Model.Layers[l])
+		trace, err := s.record(interruptible{stream, ctx}, &s.Model.Layers[l])
 		if err != nil {
 			return nil, err
 		}
@@ -138,6 +139,32 @@ func rowBytes(ems []sim.Embedding) []unit.Bytes {
 		b[i] = ems[i].RowBytes
 	}
 	return b
+}
+
+// interruptible is a stream that ends with its context.
+type interruptible struct {
+	lookups.Stream
+	ctx context.Context
+}
+
+func (s interruptible) Next(dst []uint32) ([]uint32, error) {
+	if err := s.ctx.Err(); err != nil {
+		return dst, err
+	}
+	return s.Stream.Next(dst)
+}
+
+// missed says which floor or cap the simulated run misses although the search,
+// at its lower fidelity, took the scheme to keep it.
+func missed(spec *placement.Spec, r *sim.Result) []string {
+	var notes []string
+	if x, ok := r.Metrics.Get("throughput"); ok && x.Value < spec.MinThroughput*(1-1e-9) {
+		notes = append(notes, fmt.Sprintf("the simulated throughput, %.6g samples/s, misses min_throughput = %.6g, which the %s fitness took to be kept", x.Value, spec.MinThroughput, r.Scheme.Fitness))
+	}
+	if c, ok := r.Metrics.Get("cost"); ok && spec.MaxCost > 0 && c.Value > spec.MaxCost*(1+1e-9) {
+		notes = append(notes, fmt.Sprintf("the simulated cost, %.6g USD per million samples, is above max_cost = %.6g, which the %s fitness took to be kept", c.Value, spec.MaxCost, r.Scheme.Fitness))
+	}
+	return notes
 }
 
 // warmRound replays a trace and returns what a round costs when the table is

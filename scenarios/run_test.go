@@ -317,7 +317,7 @@ func TestRunStops(t *testing.T) {
 	text := onGPU("rounds = 12", "rounds = 400", "batch = 512", "batch = 16")
 	whole := run(t, parsed(t, text))
 	partial := 0
-	for looks := 0; ; looks += 1 + looks/3 {
+	for looks := 0; ; looks += 1 + looks/40 {
 		r, err := parsed(t, text).Run(&fuse{context.Background(), looks}, "test")
 		if err == nil {
 			if jsonOf(t, r) != jsonOf(t, whole) {

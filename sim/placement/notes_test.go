@@ -8,7 +8,8 @@ import (
 )
 
 // TestNotes: a micro-batch of 4 samples on 8 devices is worth a note, on 4 it is
-// not, nor where a sample stands for a measured unit of work.
+// not, nor where a sample stands for a measured unit of work, which more devices
+// than samples may share.
 func TestNotes(t *testing.T) {
 	m := &workloads.Model{Layers: []workloads.Layer{{Name: "fc", FLOPs: 1e9, Params: 1 << 10, Output: 8, Stored: 8, Backward: 2, Parallel: 1}}}
 	for _, c := range []struct {
@@ -18,16 +19,26 @@ func TestNotes(t *testing.T) {
 	}{{4, false, ""}, {8, false, "stage 1 (fc) shares micro-batches of 4 samples among 8 devices"}, {8, true, ""}} {
 		s := spec(m, cluster(gpuPool("g", 8, 1)))
 		s.Batch, s.Microbatches = 32, 8
+		m.Layers[0].OnlyProfiled = c.unit
+		if c.unit {
+			m.Layers[0].Profiles = []workloads.Profile{{Device: "g", Points: []workloads.ProfilePoint{{Batch: 4, Forward: 1e-3, Backward: 2e-3}}}}
+		}
 		p := mustProblem(t, s)
 		pl, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{c.devices})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Model.Layers[0].OnlyProfiled = c.unit
 		got := strings.Join(p.Notes(pl), "\n")
 		if (c.want == "") != (got == "") || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%d devices: %q, want %q", c.devices, got, c.want)
 		}
-		p.Model.Layers[0].OnlyProfiled = false
+		// Time falls with devices up to the samples, and on for a unit of work.
+		four, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if faster := pl.Stages[0].StepTime < four.Stages[0].StepTime; faster != c.unit {
+			t.Errorf("%d devices, unit %v: %v s, on 4 devices %v s", c.devices, c.unit, pl.Stages[0].StepTime, four.Stages[0].StepTime)
+		}
 	}
 }

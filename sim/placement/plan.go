@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"stowage/hw/unit"
@@ -186,22 +187,23 @@ func (p *Problem) Notes(pl *Plan) []string {
 	notes := p.Warnings[:len(p.Warnings):len(p.Warnings)]
 	for i := range pl.Stages {
 		st := &pl.Stages[i]
-		if float64(st.Devices) <= p.micro || p.unitOfWork(st) {
+		if float64(st.Devices) <= p.splits {
 			continue
 		}
-		notes = append(notes, fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices, but a sample cannot be split: read its times as micro-batches taking turns, or use fewer micro-batches",
+		notes = append(notes, fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices: a sample cannot be split, so some have nothing to do; use fewer micro-batches",
 			i+1, p.layerRange(st), p.micro, st.Devices))
 	}
 	return notes
 }
 
-// unitOfWork reports whether a stage's times are those of measured units of work
-// rather than of samples.
-func (p *Problem) unitOfWork(st *Stage) bool {
-	for _, l := range st.Layers {
-		if p.Model.Layers[l].OnlyProfiled {
-			return true
+// splits returns into how many parts a micro-batch can be divided among devices:
+// into its samples, unless times are those of measured units of work, of which
+// nobody knows what they hold.
+func (s *Spec) splits(micro float64) float64 {
+	for i := range s.Model.Layers {
+		if s.Model.Layers[i].OnlyProfiled {
+			return math.Inf(1)
 		}
 	}
-	return false
+	return max(1, micro)
 }

@@ -117,6 +117,7 @@ type Problem struct {
 
 	layers, pools int
 	micro         float64     // samples per micro-batch
+	splits        float64     // most parts of a micro-batch: its samples, at least 1; no limit for measured units of work
 	million       float64     // steps per million samples, and hours per second: for costs
 	costs         []layerCost // [pool*layers + layer]
 	work          []layerWork // the part of costs that every scheme needs, same index
@@ -147,6 +148,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	}
 	p.layers, p.pools = len(spec.Model.Layers), len(spec.Cluster.Pools)
 	p.micro = float64(spec.Batch) / float64(spec.Microbatches)
+	p.splits = spec.splits(p.micro)
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
 	p.compileWindows()

@@ -26,7 +26,7 @@ func (ev *Evaluator) stepTime(i, k int) float64 {
 
 // share is what is left of work for each of k devices of a pool.
 type share struct {
-	device float64 // of divisible compute: 1/k
+	device float64 // of divisible compute: 1/k, but never less than one sample of a micro-batch
 	links  float64 // of bytes over links that every device has: 1 - beta + beta/k
 	ports  float64 // of bytes over links that every node has: 1 - beta + beta/nodes
 }
@@ -34,7 +34,7 @@ type share struct {
 func (p *Problem) newShare(pool, k int) share {
 	beta := p.CommParallel
 	return share{
-		device: 1 / float64(k),
+		device: 1 / min(float64(k), p.splits),
 		links:  1 - beta + beta/float64(k),
 		ports:  1 - beta + beta/float64(p.ports(pool, k)),
 	}
