@@ -264,7 +264,7 @@ func TestHostFloor(t *testing.T) {
 		reason  string
 	}{
 		{48 << 20, 24, 17, ""}, {128 << 20, 24, 1, ""}, {0, 24, 1, ""},
-		{48 << 20, 16, 0, `stage 0 (emb) keeps 128 MiB of embedding rows in host memory behind its slot tables: that takes 3 nodes of pool "g", which have 48 MiB each; the pool has 2`},
+		{48 << 20, 16, 0, `stage 1 (emb) keeps 128 MiB of embedding rows in host memory behind its slot tables: that takes 3 nodes of pool "g", which have 48 MiB each; the pool has 2`},
 	} {
 		pool := gpuPool("g", c.count, 1)
 		pool.Node.DRAM.Capacity = c.dram
@@ -314,7 +314,7 @@ func TestReasons(t *testing.T) {
 		want   []string
 	}{
 		{"weights", func(s *Spec) { s.Cluster.Pools[1].Device.Memory.Capacity = 8 << 30 }, Scheme{0, 1, 0},
-			[]string{"stage 1 (big) needs 12.88 GB of memory on each of 1 g, which has 8 GiB: weights 4", "gradients 4", "optimizer 4"}},
+			[]string{"stage 2 (big) needs 12.88 GB of memory on each of 1 g, which has 8 GiB: weights 4", "gradients 4", "optimizer 4"}},
 		{"pool", func(s *Spec) { s.Cluster.Pools[0].Count = 1 }, Scheme{0, 1, 0}, []string{`its stages on pool "c" need 2 devices; the pool has 1`}},
 		{"floor", func(s *Spec) { s.MinThroughput = 1e12 }, Scheme{0, 1, 0}, []string{"min_throughput is 1e+12 samples/s, it reaches "}},
 		{"cost", func(s *Spec) { s.MaxCost = 1e-12 }, Scheme{0, 1, 0}, []string{"max_cost is 1e-12 USD per million samples, it costs "}},

@@ -140,12 +140,12 @@ func (p *Problem) reason(pl *Plan) string {
 		pool := &p.Cluster.Pools[st.Pool]
 		if m := st.Memory; m.Total() > m.Capacity {
 			return fmt.Sprintf("stage %d (%s) needs %v of memory on each of %d %s, which has %v: weights %v, gradients %v, optimizer %v, activations %v, tables %v",
-				i, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
+				i+1, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
 				m.Weights, m.Gradients, m.Optimizer, m.Activations, m.Tables)
 		}
 		if n, has := p.ports(st.Pool, st.Devices), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
 			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
-				i, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
+				i+1, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
 		}
 		need[st.Pool] += st.Devices
 	}
