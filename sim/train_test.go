@@ -94,7 +94,7 @@ func TestContentionNeverHelps(t *testing.T) {
 			}
 		}
 	})
-	if slower == 0 {
+	if slower == 0 && !testing.Short() { // in short runs rapid draws too few
 		t.Error("no plan contended: the test shows nothing")
 	}
 }

@@ -263,7 +263,7 @@ func TestThreeTwins(t *testing.T) {
 		kinds[kind(p)]++
 	})
 	for _, k := range []string{"chain", "columns", "interleaved"} {
-		if kinds[k] == 0 {
+		if kinds[k] == 0 && !testing.Short() { // in short runs rapid draws too few
 			t.Errorf("no pipeline was drawn that takes the path %q", k)
 		}
 	}
