@@ -158,7 +158,7 @@ func (b *builder) segments() {
 	for l, t := range b.scheme {
 		g, s := b.segment[l], b.stageOf[l]
 		c := &p.costs[int(t)*p.layers+l]
-		seconds := c.serial + c.parallel/min(float64(b.stages[s].devices), b.p.splits)
+		seconds := c.serial + c.parallel/p.parts(b.stages[s].devices)
 		b.out.Segments[g].Stage = s
 		b.forward[g] += seconds * c.forwardShare
 		b.backward[g] += seconds * (1 - c.forwardShare)

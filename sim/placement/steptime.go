@@ -34,11 +34,14 @@ type share struct {
 func (p *Problem) newShare(pool, k int) share {
 	beta := p.CommParallel
 	return share{
-		device: 1 / min(float64(k), p.splits),
+		device: 1 / p.parts(k),
 		links:  1 - beta + beta/float64(k),
 		ports:  1 - beta + beta/float64(p.ports(pool, k)),
 	}
 }
+
+// parts returns into how many parts k devices divide a micro-batch.
+func (p *Problem) parts(k int) float64 { return min(float64(k), p.splits) }
 
 func (p *Problem) share(pool, k int) share {
 	if table := p.shares[pool]; k < len(table) {
