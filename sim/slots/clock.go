@@ -8,12 +8,13 @@ import "stowage/workloads/lookups"
 // as with pages locked in memory, the row has had its turn.
 type clock struct {
 	ring
+	t    *Table
 	used []bool // per slot: hit since the hand last passed
 }
 
-func newClock(cfg Config) (policy, error) {
-	n := cfg.occupiable()
-	return &clock{newRing(n), make([]bool, n)}, nil
+func newClock(t *Table) (policy, error) {
+	n := t.cfg.occupiable()
+	return &clock{newRing(n), t, make([]bool, n)}, nil
 }
 
 func (p *clock) begin(lookups.Round) error { return nil }
@@ -31,24 +32,23 @@ func (p *clock) advance() {
 	}
 }
 
-func (p *clock) victims(n int, pins []uint32, dst []int32) []int32 {
-	for n > 0 {
-		if pins[p.oldest] > 0 {
+func (p *clock) victim(int) int32 {
+	for {
+		s := p.oldest
+		switch {
+		case p.t.pins[s] > 0:
 			p.rotate()
-			continue
-		}
-		if p.used[p.oldest] {
+		case p.used[s]:
 			p.used[p.rotate()] = false
-			continue
+		default:
+			p.remove(s)
+			return s
 		}
-		dst = append(dst, p.oldest)
-		p.remove(p.oldest)
-		n--
 	}
-	return dst
 }
 
-func (p *clock) replay(t *Table, keys []uint32) (misses int) {
+func (p *clock) replay(keys []uint32) (misses int) {
+	t := p.t
 	for _, k := range keys {
 		if s := t.index.get(k); s != none {
 			p.used[s] = true

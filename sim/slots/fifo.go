@@ -3,17 +3,26 @@ package slots
 import "stowage/workloads/lookups"
 
 // fifo evicts the row that was filled first; a hit changes nothing.
-type fifo struct{ ring }
-
-func newFIFO(cfg Config) (policy, error) {
-	return &fifo{newRing(cfg.occupiable())}, nil
+type fifo struct {
+	ring
+	t *Table
 }
 
-func (p *fifo) begin(lookups.Round) error { return nil }
-func (p *fifo) hit(int32, int)            {}
-func (p *fifo) fill(slot int32, _ int)    { p.push(slot) }
+func newFIFO(t *Table) (policy, error) {
+	return &fifo{newRing(t.cfg.occupiable()), t}, nil
+}
 
-func (p *fifo) replay(t *Table, keys []uint32) (misses int) {
+func (p *fifo) begin(lookups.Round) error {
+	p.scan = none
+	return nil
+}
+
+func (p *fifo) victim(int) int32       { return p.oldestFree(p.t.pins) }
+func (p *fifo) hit(int32, int)         {}
+func (p *fifo) fill(slot int32, _ int) { p.push(slot) }
+
+func (p *fifo) replay(keys []uint32) (misses int) {
+	t := p.t
 	for _, k := range keys {
 		if t.index.get(k) != none {
 			continue

@@ -12,10 +12,12 @@ import "stowage/workloads/lookups"
 // form a list by count. A hit moves a row a few groups on, never more than it
 // has lookups.
 type lfu struct {
+	t      *Table
 	rows   []lfuRow // per slot
 	groups []lfuGroup
 	free   int32 // list of unused groups by next; 0: none
 	counts []uint32
+	scan   int32 // while a round makes room: all rows before it are pinned; none: start at the first
 }
 
 type lfuRow struct {
@@ -30,10 +32,10 @@ type lfuGroup struct {
 	smaller, larger int32 // groups
 }
 
-func newLFU(cfg Config) (policy, error) {
-	n := cfg.occupiable()
+func newLFU(t *Table) (policy, error) {
+	n := t.cfg.occupiable()
 	// The head, one group per row, and one while a row moves between two.
-	p := &lfu{rows: make([]lfuRow, n), groups: make([]lfuGroup, n+2)}
+	p := &lfu{t: t, rows: make([]lfuRow, n), groups: make([]lfuGroup, n+2)}
 	for g := len(p.groups) - 1; g > 0; g-- {
 		p.groups[g].larger = p.free
 		p.free = int32(g)
@@ -42,7 +44,7 @@ func newLFU(cfg Config) (policy, error) {
 }
 
 func (p *lfu) begin(r lookups.Round) error {
-	p.counts = r.Counts
+	p.counts, p.scan = r.Counts, none
 	return nil
 }
 
@@ -124,25 +126,34 @@ func (p *lfu) leave(slot int32) {
 	}
 }
 
-func (p *lfu) victims(n int, pins []uint32, dst []int32) []int32 {
-	g := p.groups[0].larger
-	for n > 0 {
-		larger := p.groups[g].larger // the group may be gone after its last row
-		for s := p.groups[g].first; s != none && n > 0; {
-			next := p.rows[s].next
-			if pins[s] == 0 {
-				p.leave(s)
-				dst = append(dst, s)
-				n--
-			}
-			s = next
-		}
-		g = larger
+func (p *lfu) victim(int) int32 {
+	s := p.scan
+	if s == none {
+		s = p.groups[p.groups[0].larger].first
 	}
-	return dst
+	for p.t.pins[s] > 0 {
+		s = p.after(s)
+	}
+	p.scan = p.after(s)
+	p.leave(s)
+	return s
 }
 
-func (p *lfu) replay(t *Table, keys []uint32) (misses int) {
+// after returns the row behind s: the next of its group, or the first of the next
+// larger one; none behind the last.
+func (p *lfu) after(s int32) int32 {
+	r := p.rows[s]
+	if r.next != none {
+		return r.next
+	}
+	if g := p.groups[r.group].larger; g != 0 {
+		return p.groups[g].first
+	}
+	return none
+}
+
+func (p *lfu) replay(keys []uint32) (misses int) {
+	t := p.t
 	for _, k := range keys {
 		if s := t.index.get(k); s != none {
 			p.add(s, 1)

@@ -3,17 +3,26 @@ package slots
 import "stowage/workloads/lookups"
 
 // lru evicts the row whose last use is longest ago.
-type lru struct{ ring }
-
-func newLRU(cfg Config) (policy, error) {
-	return &lru{newRing(cfg.occupiable())}, nil
+type lru struct {
+	ring
+	t *Table
 }
 
-func (p *lru) begin(lookups.Round) error { return nil }
-func (p *lru) hit(slot int32, _ int)     { p.touch(slot) }
-func (p *lru) fill(slot int32, _ int)    { p.push(slot) }
+func newLRU(t *Table) (policy, error) {
+	return &lru{newRing(t.cfg.occupiable()), t}, nil
+}
 
-func (p *lru) replay(t *Table, keys []uint32) (misses int) {
+func (p *lru) begin(lookups.Round) error {
+	p.scan = none
+	return nil
+}
+
+func (p *lru) victim(int) int32       { return p.oldestFree(p.t.pins) }
+func (p *lru) hit(slot int32, _ int)  { p.touch(slot) }
+func (p *lru) fill(slot int32, _ int) { p.push(slot) }
+
+func (p *lru) replay(keys []uint32) (misses int) {
+	t := p.t
 	dense, nodes := t.index.dense, p.nodes
 	for _, k := range keys {
 		var s int32

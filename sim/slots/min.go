@@ -1,12 +1,6 @@
 package slots
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-
-	"stowage/workloads/lookups"
-)
+import "stowage/workloads/lookups"
 
 // belady is MIN: it evicts the row whose next use is farthest (Belady 1966;
 // Mattson et al. 1970). No policy has fewer misses.
@@ -22,9 +16,10 @@ import (
 // is the sum of misses (unique rows filled); another policy can have more
 // HitLookups, because a row's lookups in one round count once here.
 type belady struct {
+	t      *Table
 	future *future // nil: replay only
-	round  int     // the next to begin
 	next   []uint32
+	scan   int32 // while a round makes room: all rows before it are pinned; none: start at the farthest
 
 	// Occupied slots by the round of their next use; bucket Rounds() is never.
 	nodes []node  // per slot, within a bucket; none at the ends
@@ -33,15 +28,17 @@ type belady struct {
 	live  bitTree // buckets that are not empty
 }
 
-func newMIN(cfg Config) (policy, error) {
+func newMIN(t *Table) (policy, error) {
+	cfg := t.cfg
 	if cfg.future == nil && cfg.Future != nil {
 		cfg.future = foresee(cfg.Future)
 	}
 	if cfg.future == nil {
-		return &belady{}, nil
+		return &belady{t: t}, nil
 	}
 	n, buckets := cfg.occupiable(), cfg.future.trace.Rounds()+1
 	return &belady{
+		t:      t,
 		future: cfg.future,
 		nodes:  make([]node, n),
 		at:     make([]int32, n),
@@ -52,16 +49,13 @@ func newMIN(cfg Config) (policy, error) {
 
 func (p *belady) begin(r lookups.Round) error {
 	if p.future == nil {
-		return errors.New("replacement policy min: it needs the future, and the table has no future trace")
+		return errNoFuture
 	}
-	if p.round >= p.future.trace.Rounds() {
-		return fmt.Errorf("replacement policy min: round %d is beyond the %d rounds of the future trace", p.round, p.future.trace.Rounds())
+	next, err := p.future.expect(p.t.planned, r)
+	if err != nil {
+		return err
 	}
-	if !slices.Equal(r.Keys, p.future.trace.Round(p.round).Keys) {
-		return fmt.Errorf("replacement policy min: round %d is not that of the future trace", p.round)
-	}
-	p.next = p.future.round(p.round)
-	p.round++
+	p.next, p.scan = next, none
 	return nil
 }
 
@@ -98,25 +92,36 @@ func (p *belady) leave(slot int32) {
 	}
 }
 
-func (p *belady) victims(n int, pins []uint32, dst []int32) []int32 {
-	for b := p.live.max(); n > 0; b = p.live.below(b) {
-		for s := p.heads[b] - 1; s != none && n > 0; {
-			next := p.nodes[s].next
-			if pins[s] == 0 {
-				p.leave(s)
-				dst = append(dst, s)
-				n--
-			}
-			s = next
-		}
+func (p *belady) victim(int) int32 {
+	s := p.scan
+	if s == none {
+		s = p.heads[p.live.max()] - 1
 	}
-	return dst
+	for p.t.pins[s] > 0 {
+		s = p.after(s)
+	}
+	p.scan = p.after(s)
+	p.leave(s)
+	return s
+}
+
+// after returns the row behind s: the next of its bucket, or the first of the next
+// nearer one; none behind the last.
+func (p *belady) after(s int32) int32 {
+	if next := p.nodes[s].next; next != none {
+		return next
+	}
+	if b := p.live.below(int(p.at[s])); b >= 0 {
+		return p.heads[b] - 1
+	}
+	return none
 }
 
 // replay keeps the positions of the next uses of the rows in slots as a set of
 // bits: the farthest is the largest member, and the key at that position is the
 // victim.
-func (p *belady) replay(t *Table, keys []uint32) (misses int) {
+func (p *belady) replay(keys []uint32) (misses int) {
+	t := p.t
 	next, first := nextUses(keys, t.cfg.Rows)
 	never := uint32(len(keys))
 	due := newBitTree(len(keys))

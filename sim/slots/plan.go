@@ -6,30 +6,10 @@ import (
 	"stowage/workloads/lookups"
 )
 
-// ShortageError says that the rows of the rounds in flight do not fit into the
-// slots together: no eviction can help, because all of them are pinned.
-type ShortageError struct {
-	Round    int // the round that could not be planned, from 0
-	Unique   int // its unique rows
-	InFlight int // rounds in flight beside it
-	Pinned   int // slots that they pin
-	Need     int // distinct rows of this round and those in flight: slots that would do
-	Slots    int
-}
-
-func (e *ShortageError) Error() string {
-	if e.InFlight == 0 {
-		return fmt.Sprintf("round %d has %d unique rows, the table %d slots: give it at least %d slots, or take a smaller batch",
-			e.Round, e.Unique, e.Slots, e.Need)
-	}
-	return fmt.Sprintf("round %d and the %d rounds in flight before it use %d distinct rows, the table has %d slots: give it at least %d slots, or take a smaller look-ahead or batch",
-		e.Round, e.InFlight, e.Need, e.Slots, e.Need)
-}
-
 // Plan decides one round: its hits, victims and fills (see the package comment),
-// and pins its rows until Release. After an error the table is as it was: a
-// *ShortageError, or a round that the table cannot take (a key at or above its
-// rows; under min, a round that is not the next of the future).
+// and pins its rows until Unpin or Release. After an error the table is as it
+// was: a *ShortageError, or a round that the table cannot take (a key at or above
+// its rows; under min, a round that is not the next of the future).
 func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	if t.single {
 		panic("slots: Plan on a table that replays single lookups")
@@ -37,24 +17,30 @@ func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	if len(r.Counts) != len(r.Keys) {
 		return Counts{}, fmt.Errorf("round %d: %d counts for %d keys", t.planned, len(r.Counts), len(r.Keys))
 	}
-	slots := t.flights.buffer(len(r.Keys))
+	slots := t.flights.buffer(r.Keys).slots
 	c, fresh, err := t.classify(r, slots)
 	if err != nil {
 		return Counts{}, err
 	}
-	if need := t.pinned + fresh + c.Misses; need > t.cfg.Slots {
-		return Counts{}, &ShortageError{
-			Round: t.planned, Unique: c.Unique, InFlight: t.flights.n,
-			Pinned: t.pinned, Need: need, Slots: t.cfg.Slots,
-		}
+	if err := t.check(r, slots, c, fresh); err != nil {
+		return Counts{}, err
 	}
-	if err := t.policy.begin(r); err != nil {
+	if t.policy != nil {
+		err = t.policy.begin(r)
+	} else {
+		err = t.sets.begin(r)
+	}
+	if err != nil {
 		return Counts{}, err
 	}
 	t.touch(slots)
-	t.makeRoom(c.Misses, &c)
-	t.write(r, slots)
-	t.flights.push(slots)
+	t.fills, t.evictions = t.fills[:0], t.evictions[:0]
+	if t.policy != nil {
+		t.write(r, slots, &c)
+	} else {
+		t.sets.write(r, slots, &c)
+	}
+	t.flights.push()
 	t.planned++
 	c.Used = t.used
 	return c, nil
@@ -83,12 +69,44 @@ func (t *Table) classify(r lookups.Round, slots []int32) (c Counts, fresh int, e
 	return c, fresh, nil
 }
 
+// check returns a *ShortageError when the round does not fit beside the rounds in
+// flight and the rule does not leave rows without slots.
+func (t *Table) check(r lookups.Round, slots []int32, c Counts, fresh int) error {
+	if t.cfg.Shortage == Bypass {
+		return nil
+	}
+	if t.sets != nil {
+		return t.sets.check(r, slots)
+	}
+	if need := t.pinned + fresh + c.Misses; need > t.cfg.Slots && !t.refuses() {
+		return &ShortageError{
+			Round: t.planned, Unique: c.Unique, InFlight: t.InFlight(),
+			Pinned: t.pinned, Need: need, Slots: t.cfg.Slots,
+		}
+	}
+	return nil
+}
+
+// refuser is a policy that does not admit every key, so that what a round needs
+// at most says little: keys beyond the slots are bypassed.
+type refuser interface{ refuses() }
+
+func (t *Table) refuses() bool {
+	_, ok := t.policy.(refuser)
+	return ok
+}
+
 // touch pins the hits and tells the policy.
 func (t *Table) touch(slots []int32) {
 	for i, s := range slots {
-		if s != none {
-			t.pin(s)
+		if s == none {
+			continue
+		}
+		t.pin(s)
+		if t.policy != nil {
 			t.policy.hit(s, i)
+		} else {
+			t.sets.use(s, i)
 		}
 	}
 }
@@ -100,113 +118,119 @@ func (t *Table) pin(s int32) {
 	t.pins[s]++
 }
 
-// makeRoom evicts until need slots are free. The victims' slots go to the fills
-// of the same round, after the free ones.
-func (t *Table) makeRoom(need int, c *Counts) {
-	t.evictions = t.evictions[:0]
-	t.victims = t.victims[:0]
-	short := need - t.Remaining()
-	if short <= 0 {
-		return
-	}
-	t.victims = t.policy.victims(short, t.pins, t.victims)
-	if len(t.victims) != short {
-		panic(fmt.Sprintf("slots: policy %s gave %d victims of %d", t.cfg.Policy, len(t.victims), short))
-	}
-	for _, s := range t.victims {
-		if t.pins[s] > 0 {
-			panic(fmt.Sprintf("slots: policy %s evicts slot %d, which is pinned", t.cfg.Policy, s))
-		}
-		t.index.del(t.keys[s])
-		t.evictions = append(t.evictions, Move{t.keys[s], s, t.dirty[s]})
-		if t.dirty[s] {
-			c.WriteBacks++
-			t.dirty[s] = false
-		}
-	}
-	c.Evictions = short
-}
-
-// write fills the misses: free slots first, lowest first, then the victims'.
-func (t *Table) write(r lookups.Round, slots []int32) {
-	t.fills = t.fills[:0]
-	victims := t.victims
+// write fills the misses in order: free slots first, lowest first, then those of
+// victims. A key that gets none is bypassed.
+func (t *Table) write(r lookups.Round, slots []int32, c *Counts) {
 	for i, s := range slots {
 		if s != none {
 			continue
 		}
-		if t.used < len(t.keys) {
+		switch {
+		case t.used < len(t.keys):
 			s = int32(t.used)
-			t.used++
-		} else {
-			s, victims = victims[0], victims[1:]
+		case t.pinned < t.used:
+			s = t.policy.victim(i)
 		}
-		k := r.Keys[i]
-		if t.index.put(k, s) != none {
-			panic(fmt.Sprintf("slots: key %d is twice in round %d: rounds must be unique", k, t.planned))
+		if s == none {
+			c.bypass(r.Counts[i])
+			continue
 		}
-		t.keys[s] = k
-		slots[i] = s
-		t.pin(s)
+		t.fill(s, r.Keys[i], c)
 		t.policy.fill(s, i)
-		t.fills = append(t.fills, Move{Key: k, Slot: s})
+		slots[i] = s
 	}
 }
 
-// Release ends the oldest round in flight: its updates are committed to the
-// slots, which become dirty, and its pins are dropped.
-func (t *Table) Release() {
-	if t.flights.n == 0 {
-		panic("slots: Release without a round in flight")
+func (c *Counts) bypass(lookups uint32) {
+	c.Bypasses++
+	c.BypassLookups += int(lookups)
+}
+
+// fill writes row k into slot s, whose row, if there is one, leaves.
+func (t *Table) fill(s int32, k uint32, c *Counts) {
+	if old := t.keys[s]; old != vacant {
+		if t.pins[s] > 0 {
+			panic(fmt.Sprintf("slots: policy %s evicts slot %d, which is pinned", t.cfg.Policy, s))
+		}
+		t.index.del(old)
+		back := t.leavesDirty(s)
+		t.dirty[s] = false
+		t.evictions = append(t.evictions, Move{old, s, back})
+		c.Evictions++
+		if back {
+			c.WriteBacks++
+		}
+	} else {
+		t.used++
 	}
-	for _, s := range t.flights.pop() {
+	if t.index.put(k, s) != none {
+		panic(fmt.Sprintf("slots: key %d is twice in round %d: rounds must be unique", k, t.planned))
+	}
+	t.keys[s] = k
+	t.pin(s)
+	t.fills = append(t.fills, Move{Key: k, Slot: s})
+}
+
+// Landed says where the updates of a round went.
+type Landed struct {
+	Slots      int // rows updated in their slots, which are dirty now
+	Below      int // rows updated in the memory below: bypassed, or evicted after Unpin
+	Moved      int // of Slots: rows that came into a slot, or another one, after the round was planned
+	WriteBacks int // rows written back at once (Eager)
+}
+
+// Release ends the oldest round in flight: its updates are committed and its pins
+// dropped.
+func (t *Table) Release() Landed {
+	l := t.Commit()
+	t.Unpin()
+	return l
+}
+
+// Unpin drops the pins of the oldest round that has them. Before its updates are
+// committed (FBGEMM unlocks before the backward pass), a later round may then
+// evict its rows: Commit finds where they are.
+func (t *Table) Unpin() {
+	if t.flights.pinned() == 0 {
+		panic("slots: Unpin without a pinned round")
+	}
+	for _, s := range t.flights.unpin().slots {
+		if s == none {
+			continue
+		}
 		t.pins[s]--
 		if t.pins[s] == 0 {
 			t.pinned--
 		}
-		t.dirty[s] = !t.cfg.ReadOnly
 	}
 }
 
-// flights is the queue of the rounds in flight: the slots of each. Buffers are
-// used again, so that a steady run does not allocate.
-type flights struct {
-	ring [][]int32 // len is a power of two or 0
-	head int       // the oldest
-	n    int
-}
-
-// buffer returns n slots to fill for the round behind the newest. It stays free
-// until push.
-func (f *flights) buffer(n int) []int32 {
-	if f.n == len(f.ring) {
-		f.grow()
+// Commit applies the updates of the oldest round that has not been committed: in
+// the slots where its rows are now, which become dirty, or in the memory below.
+// A row that was bypassed and has been filled by a later round since is updated in
+// its slot, else the copy there would lack the update (FBGEMM recomputes the
+// locations before the backward pass).
+func (t *Table) Commit() (l Landed) {
+	if t.flights.uncommitted() == 0 {
+		panic("slots: Commit without an uncommitted round")
 	}
-	at := (f.head + f.n) & (len(f.ring) - 1)
-	if cap(f.ring[at]) < n {
-		f.ring[at] = make([]int32, n)
+	f := t.flights.commit()
+	for i, s := range f.slots {
+		if s == none || t.keys[s] != f.keys[i] {
+			if s = t.index.get(f.keys[i]); s == none {
+				l.Below++
+				continue
+			}
+			l.Moved++
+		}
+		l.Slots++
+		switch {
+		case t.cfg.ReadOnly:
+		case t.cfg.Eager:
+			l.WriteBacks++
+		default:
+			t.dirty[s] = true
+		}
 	}
-	return f.ring[at][:n]
-}
-
-// push takes the buffer just handed out as the newest round.
-func (f *flights) push(slots []int32) {
-	f.ring[(f.head+f.n)&(len(f.ring)-1)] = slots
-	f.n++
-}
-
-// pop removes the oldest round. Its slots are valid until the next buffer.
-func (f *flights) pop() []int32 {
-	slots := f.ring[f.head]
-	f.head = (f.head + 1) & (len(f.ring) - 1)
-	f.n--
-	return slots
-}
-
-func (f *flights) grow() {
-	ring := make([][]int32, max(4, 2*len(f.ring)))
-	for i := range f.n {
-		ring[i] = f.ring[(f.head+i)&(len(f.ring)-1)]
-	}
-	f.ring, f.head = ring, 0
+	return l
 }

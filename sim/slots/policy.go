@@ -17,7 +17,7 @@ type Policy struct {
 // entry is a line of the list of policies.
 type entry struct {
 	Policy
-	make func(cfg Config) (policy, error)
+	make func(t *Table) (policy, error)
 }
 
 // registered is the list of replacement policies, in the order of help, legends
@@ -39,42 +39,52 @@ func Policies() []Policy {
 	return list
 }
 
-// policy orders the occupied slots for replacement. It knows slots, not keys, and
-// trusts its Table: every slot is filled before it is hit, and gone after it was
-// a victim.
+// policy orders the occupied slots of one table for replacement. It is made for
+// its Table and may read the table's keys and pins; it trusts the table: every
+// slot is filled before it is hit, and gone after it was a victim.
+//
+// In a round the table first announces it (begin), then tells all hits in the
+// order of the round's keys, then goes through the misses in that order: while
+// a slot is free it is filled; else victim makes room and its slot is filled. So
+// a round of one key is a replayed lookup. Pins are only added between begin and
+// the round's last fill, so a policy may remember until the next begin which of
+// its oldest rows it has found pinned.
 type policy interface {
-	// begin announces a round, before its hits and fills. An error leaves the
-	// policy as it was.
+	// begin announces a round, before its hits and fills. The round's slices are
+	// valid until its last fill. An error leaves the policy as it was.
 	begin(r lookups.Round) error
 
 	// hit says that key i of the round was found in slot.
 	hit(slot int32, i int)
 
+	// victim takes a slot whose pins are zero out of the order, to make room for
+	// key i of the round, which missed. It returns none when the policy would
+	// rather not admit the key, which is then served from the host in this round;
+	// a policy that admits every key always returns a slot. The slot still holds
+	// its key. There is at least one slot without pins.
+	victim(i int) int32
+
 	// fill says that key i of the round has been written into slot, which was
 	// free.
 	fill(slot int32, i int)
 
-	// victims takes n slots whose pins are zero out of the order, first victim
-	// first, and appends them to dst. There are at least n such slots.
-	victims(n int, pins []uint32, dst []int32) []int32
-
-	// replay runs single lookups on t, which has this policy, and returns the
-	// misses. Each key is looked up once: a round of one key without pins.
-	replay(t *Table, keys []uint32) int
+	// replay runs single lookups on the table and returns the misses. Each key
+	// is looked up once: a round of one key without pins.
+	replay(keys []uint32) int
 }
 
-// newPolicy makes the policy that cfg names.
-func newPolicy(cfg Config) (policy, error) {
+// newPolicy makes the policy that t's configuration names.
+func newPolicy(t *Table) (policy, error) {
 	names := make([]string, len(registered))
 	for i, e := range registered {
-		if e.Name == cfg.Policy {
-			return e.make(cfg)
+		if e.Name == t.cfg.Policy {
+			return e.make(t)
 		}
 		names[i] = e.Name
 	}
 	hint := ""
-	if near := unit.Nearest(cfg.Policy, names); near != "" {
+	if near := unit.Nearest(t.cfg.Policy, names); near != "" {
 		hint = "; did you mean " + near + "?"
 	}
-	return nil, fmt.Errorf("unknown replacement policy %q: want one of %s%s", cfg.Policy, strings.Join(names, ", "), hint)
+	return nil, fmt.Errorf("unknown replacement policy %q: want one of %s%s", t.cfg.Policy, strings.Join(names, ", "), hint)
 }

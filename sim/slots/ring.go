@@ -5,12 +5,16 @@ package slots
 type ring struct {
 	nodes  []node // per slot
 	oldest int32  // none when empty
+
+	// The oldest slot that is not known to be pinned, while a round makes room;
+	// none: start at the oldest. Slots before it in the ring are pinned.
+	scan int32
 }
 
 type node struct{ prev, next int32 }
 
 func newRing(slots int) ring {
-	return ring{nodes: make([]node, slots), oldest: none}
+	return ring{nodes: make([]node, slots), oldest: none, scan: none}
 }
 
 // push makes s, which is not in the ring, the newest.
@@ -72,18 +76,20 @@ func touched(nodes []node, oldest, s int32) int32 {
 	return oldest
 }
 
-// victims takes the n oldest slots out whose pins are zero. Pinned slots keep
-// their place.
-func (r *ring) victims(n int, pins []uint32, dst []int32) []int32 {
-	s := r.oldest
-	for ; n > 0; n-- {
-		for pins[s] > 0 {
-			s = r.nodes[s].next
-		}
-		next := r.nodes[s].next
-		r.remove(s)
-		dst = append(dst, s)
-		s = next
+// oldestFree takes the oldest slot without pins out and returns it. Pinned slots keep
+// their place. A round's begin must have reset scan.
+func (r *ring) oldestFree(pins []uint32) int32 {
+	s := r.scan
+	if s == none {
+		s = r.oldest
 	}
-	return dst
+	for pins[s] > 0 {
+		s = r.nodes[s].next
+	}
+	r.scan = r.nodes[s].next
+	if r.scan == r.oldest {
+		r.scan = none // s is the newest
+	}
+	r.remove(s)
+	return s
 }

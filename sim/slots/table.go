@@ -19,6 +19,27 @@ type Config struct {
 	// Policy is the name of a replacement policy, one of Policies().
 	Policy string
 
+	// Ways is the number of slots of a set: a row may be in the slots of its set
+	// only, which its key's hash decides (see sets.go). 0: one set, any row in any
+	// slot. The capacity is then rounded up to whole sets.
+	Ways int
+
+	// Origin is the key that decides the set of each key, where keys were
+	// renumbered (lookups.Trace.Compact); nil: the key itself.
+	Origin []uint32
+
+	// Shortage says what Plan does when the rows of the rounds in flight leave too
+	// few slots to a round; empty: Evict.
+	Shortage Shortage
+
+	// Eager writes the rows of a round back as soon as its updates are committed;
+	// otherwise a row is written back when it leaves, or by Flush.
+	Eager bool
+
+	// NoDirtyBit writes every row back that leaves, changed or not, as FBGEMM and
+	// ColossalAI do.
+	NoDirtyBit bool
+
 	// Future is the trace that Plan will be given, from its first round on. The
 	// policy min cannot plan without it; the others ignore it. Replay does not
 	// need it.
@@ -38,10 +59,17 @@ type Counts struct {
 	Unique     int // = Hits + Misses
 	Hits       int // unique keys that were in a slot
 	HitLookups int // lookups whose row was in a slot when the round was planned
-	Misses     int // unique keys that were filled
+	Misses     int // unique keys that were in no slot = fills + Bypasses
 	Evictions  int
-	WriteBacks int // evicted rows that were dirty
+	WriteBacks int // rows written back to make room for this round
 	Used       int // slots that hold a row after the round was planned
+
+	// Bypasses are the unique keys that got no slot (a full set, or a policy that
+	// would not admit them) and are read and updated in the memory below in this
+	// round; BypassLookups are their lookups. FBGEMM calls them conflict (unique)
+	// misses.
+	Bypasses      int
+	BypassLookups int
 }
 
 // HitRatio is the share of lookups whose row was in a slot; 0 without lookups.
@@ -58,6 +86,9 @@ func ratio(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
+// Fills is the number of rows written into slots.
+func (c Counts) Fills() int { return c.Misses - c.Bypasses }
+
 // Add returns the sum of two counts; Used is that of d, the later one.
 func (c Counts) Add(d Counts) Counts {
 	return Counts{
@@ -69,6 +100,9 @@ func (c Counts) Add(d Counts) Counts {
 		Evictions:  c.Evictions + d.Evictions,
 		WriteBacks: c.WriteBacks + d.WriteBacks,
 		Used:       d.Used,
+
+		Bypasses:      c.Bypasses + d.Bypasses,
+		BypassLookups: c.BypassLookups + d.BypassLookups,
 	}
 }
 
@@ -76,7 +110,7 @@ func (c Counts) Add(d Counts) Counts {
 type Move struct {
 	Key   uint32
 	Slot  int32
-	Dirty bool // the row was written back; evictions only
+	Dirty bool // the row is written back; evictions only
 }
 
 // Table is a slot table: the mapping between slots and rows, what pins and dirties
@@ -84,14 +118,15 @@ type Move struct {
 type Table struct {
 	cfg    Config
 	policy policy
+	sets   *sets // nil: one set, ordered by policy
 
 	index index    // key -> slot
-	keys  []uint32 // slot -> key; valid for slots below used
+	keys  []uint32 // slot -> key; vacant where the slot is free
 	pins  []uint32 // per slot: rounds in flight that use its row
 	dirty []bool   // per slot
 
-	// Slots are taken from the lowest on, and a victim's slot is filled in the
-	// same Plan: occupied slots are exactly those below used.
+	// Without sets, slots are taken from the lowest on, and a victim's slot is
+	// filled in the same Plan: occupied slots are exactly those below used.
 	used   int
 	pinned int // slots with pins > 0
 
@@ -99,9 +134,11 @@ type Table struct {
 	planned int // rounds planned so far
 	single  bool
 
-	victims          []int32
 	fills, evictions []Move
 }
+
+// vacant is the key of a free slot: no row has it (lookups.MaxRows).
+const vacant = math.MaxUint32
 
 // New returns an empty table. The error says what is wrong with cfg.
 func New(cfg Config) (*Table, error) {
@@ -114,23 +151,35 @@ func New(cfg Config) (*Table, error) {
 	if cfg.Future != nil && cfg.Future.Rows() > cfg.Rows {
 		return nil, fmt.Errorf("rows = %d: the future trace has %d rows", cfg.Rows, cfg.Future.Rows())
 	}
-	p, err := newPolicy(cfg)
+	if err := cfg.Shortage.validate(); err != nil {
+		return nil, err
+	}
+	t := &Table{cfg: cfg}
+	var err error
+	if cfg.Ways != 0 {
+		t.sets, err = newSets(t)
+	} else {
+		t.policy, err = newPolicy(t)
+	}
 	if err != nil {
 		return nil, err
 	}
-	n := cfg.occupiable()
-	return &Table{
-		cfg:    cfg,
-		policy: p,
-		index:  newIndex(cfg.Rows, n),
-		keys:   make([]uint32, n),
-		pins:   make([]uint32, n),
-		dirty:  make([]bool, n),
-	}, nil
+	n := t.cfg.occupiable()
+	t.index = newIndex(cfg.Rows, n)
+	t.keys, t.pins, t.dirty = make([]uint32, n), make([]uint32, n), make([]bool, n)
+	for s := range t.keys {
+		t.keys[s] = vacant
+	}
+	return t, nil
 }
 
 // occupiable is the number of slots that can ever hold a row.
-func (c Config) occupiable() int { return int(min(int64(c.Slots), c.Rows)) }
+func (c Config) occupiable() int {
+	if c.Ways != 0 {
+		return c.Slots // any set may be asked for more than its share of the rows
+	}
+	return int(min(int64(c.Slots), c.Rows))
+}
 
 // Slots returns the capacity.
 func (t *Table) Slots() int { return t.cfg.Slots }
@@ -144,8 +193,12 @@ func (t *Table) Remaining() int { return t.cfg.Slots - t.used }
 // Pinned returns the number of slots whose row is used by a round in flight.
 func (t *Table) Pinned() int { return t.pinned }
 
-// InFlight returns the number of rounds planned and not yet released.
-func (t *Table) InFlight() int { return t.flights.n }
+// InFlight returns the number of rounds planned whose rows are still pinned.
+func (t *Table) InFlight() int { return t.flights.pinned() }
+
+// Uncommitted returns the number of rounds planned whose updates have not been
+// committed yet.
+func (t *Table) Uncommitted() int { return t.flights.uncommitted() }
 
 // Planned returns the number of rounds planned so far.
 func (t *Table) Planned() int { return t.planned }
@@ -167,19 +220,53 @@ func (t *Table) Fills() []Move { return t.fills }
 // fills. The slice is valid until the next Plan.
 func (t *Table) Evictions() []Move { return t.evictions }
 
-// Flush writes every dirty row back and returns how many there were. The rows
-// stay in their slots. It ends a run: no round may be in flight.
+// Flush writes every dirty row back (without a dirty bit: every row) and returns
+// how many there were. The rows stay in their slots. It ends a pass or a run: no
+// round may be in flight.
 func (t *Table) Flush() (writeBacks int) {
-	if t.flights.n > 0 {
-		panic(fmt.Sprintf("slots: Flush with %d rounds in flight", t.flights.n))
-	}
-	for s := range t.used {
-		if t.dirty[s] {
+	t.mustBeIdle("Flush")
+	for s, k := range t.keys {
+		if k != vacant && t.leavesDirty(int32(s)) {
 			writeBacks++
+		}
+		t.dirty[s] = false
+	}
+	return writeBacks
+}
+
+// Clear frees every slot without writing anything back: the table of the next
+// pass starts empty. Call Flush first to keep the updates. No round may be in
+// flight.
+func (t *Table) Clear() {
+	t.mustBeIdle("Clear")
+	for s, k := range t.keys {
+		if k != vacant {
+			t.index.del(k)
+			t.keys[s] = vacant
 			t.dirty[s] = false
 		}
 	}
-	return writeBacks
+	t.used = 0
+	if t.sets != nil {
+		t.sets.clear()
+		return
+	}
+	p, err := newPolicy(t)
+	if err != nil {
+		panic(err) // New has made the same
+	}
+	t.policy = p
+}
+
+func (t *Table) mustBeIdle(method string) {
+	if n := t.flights.n; n > 0 {
+		panic(fmt.Sprintf("slots: %s with %d rounds in flight", method, n))
+	}
+}
+
+// leavesDirty reports whether the row in slot s must be written back when it leaves.
+func (t *Table) leavesDirty(s int32) bool {
+	return t.dirty[s] || t.cfg.NoDirtyBit && !t.cfg.ReadOnly
 }
 
 // Replay looks keys up one by one, without rounds, pins or updates, and returns
@@ -187,11 +274,11 @@ func (t *Table) Flush() (writeBacks int) {
 // the whole future. A table is used either for Replay or for
 // Plan; all keys are below the table's rows.
 func (t *Table) Replay(keys []uint32) (misses int) {
-	if t.planned > 0 {
-		panic("slots: Replay on a table that has planned rounds")
+	if t.planned > 0 || t.sets != nil {
+		panic("slots: Replay on a table that has planned rounds, or has sets")
 	}
 	t.single = true
-	return t.policy.replay(t, keys)
+	return t.policy.replay(keys)
 }
 
 // occupy puts k into a free slot and returns it. Replay only.

@@ -136,18 +136,19 @@ func (w *twin) plan(r lookups.Round) (c Counts, fills, victims []uint32, ok bool
 			fills = append(fills, k)
 		}
 	}
-	for len(w.order)+len(fills) > w.slots {
-		k := w.evict()
-		victims = append(victims, k)
-		c.Evictions++
-		if w.dirty[k] {
-			c.WriteBacks++
-		}
-	}
 	for i, k := range r.Keys {
-		if slices.Contains(fills, k) {
-			w.enter(k, int(r.Counts[i]))
+		if !slices.Contains(fills, k) {
+			continue
 		}
+		if len(w.order) == w.slots {
+			v := w.evict()
+			victims = append(victims, v)
+			c.Evictions++
+			if w.dirty[v] {
+				c.WriteBacks++
+			}
+		}
+		w.enter(k, int(r.Counts[i]))
 	}
 	c.Used = len(w.order)
 	w.round++
