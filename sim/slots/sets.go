@@ -83,19 +83,8 @@ func newSets(t *Table) (*sets, error) {
 	return x, nil
 }
 
-// setOf hashes a key to its set. fmix64 is MurmurHash3's finaliser.
-func (x *sets) setOf(k uint32) uint32 {
-	if o := x.t.cfg.Origin; o != nil {
-		k = o[k]
-	}
-	h := uint64(k)
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	h ^= h >> 33
-	return uint32(h % uint64(x.n))
-}
+// setOf hashes a key to its set.
+func (x *sets) setOf(k uint32) uint32 { return uint32(x.t.hashOf(k) % uint64(x.n)) }
 
 func (x *sets) clear() { clear(x.rank) }
 

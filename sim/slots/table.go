@@ -134,6 +134,8 @@ type Table struct {
 	planned int // rounds planned so far
 	single  bool
 
+	interned []uint64 // the 64-bit key behind each key, where there is one; else nil
+
 	fills, evictions []Move
 }
 
