@@ -126,11 +126,9 @@ func planBoth(t failer, table *Table, w *twin, r lookups.Round) bool {
 
 // follow puts the twin's victims back and takes the table's out.
 func (w *twin) follow(mine, theirs []uint32) {
-	w.order = append(w.order, mine...)
+	w.held = append(w.held, mine...)
 	for _, k := range theirs {
-		if i := slices.Index(w.order, k); i >= 0 {
-			w.order = slices.Delete(w.order, i, i+1)
-		}
+		w.held = without(w.held, k)
 	}
 }
 
@@ -152,11 +150,11 @@ func checkTable(t failer, table *Table, w *twin) {
 	pinned := 0
 	for k := range uint32(table.cfg.Rows) {
 		s, ok := table.Slot(k)
-		if ok != slices.Contains(w.order, k) {
+		if ok != slices.Contains(w.held, k) {
 			t.Fatalf("row %d in a slot: %v, the twin says %v", k, ok, !ok)
 		}
 		if !ok {
-			if w.pinned(k) {
+			if w.pinned(k) && !w.refuses() {
 				t.Fatalf("row %d is in flight but in no slot", k)
 			}
 			continue
@@ -230,7 +228,7 @@ func TestMINReplaysOn(t *testing.T) {
 		got := table.Replay(second)
 
 		w := newTwin("min", slots, nil)
-		w.order = resident
+		w.held = resident
 		for _, k := range second {
 			w.future = append(w.future, []uint32{k})
 		}

@@ -14,26 +14,48 @@ import (
 type twin struct {
 	policy string
 	slots  int
-	future [][]uint32 // unique keys of every round, for min
+	future [][]uint32 // unique keys of every round
 	round  int
 
-	order  []uint32 // resident keys: by last use (lru), by fill (fifo, clock)
-	bit    map[uint32]bool
-	count  map[uint32]int // lfu
-	since  map[uint32]int // lfu: when the count was reached
-	now    int
+	held   []uint32 // keys in slots, by fill
+	slow   slow
 	dirty  map[uint32]bool
 	flight [][]uint32
 
 	host, slot, committed map[uint32]int
 }
 
+// slow is a replacement policy written as plainly as possible, by key: what
+// policy says by slot. n counts the lookups of the key in the round.
+type slow interface {
+	hit(k uint32, n int)
+	victim(k uint32, n int) (v uint32, ok bool) // k missed; not ok: k is not admitted
+	fill(k uint32, n int)
+}
+
 func newTwin(policy string, slots int, future [][]uint32) *twin {
-	return &twin{
+	w := &twin{
 		policy: policy, slots: slots, future: future,
-		bit: map[uint32]bool{}, count: map[uint32]int{}, since: map[uint32]int{}, dirty: map[uint32]bool{},
-		host: map[uint32]int{}, slot: map[uint32]int{}, committed: map[uint32]int{},
+		dirty: map[uint32]bool{},
+		host:  map[uint32]int{}, slot: map[uint32]int{}, committed: map[uint32]int{},
 	}
+	w.slow = newSlow(w)
+	return w
+}
+
+// newSlow makes the twin of w's policy.
+func newSlow(w *twin) slow {
+	switch w.policy {
+	case "lru", "fifo":
+		return &slowQueue{twin: w}
+	case "clock":
+		return &slowClock{twin: w, bit: map[uint32]bool{}}
+	case "lfu":
+		return &slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}
+	case "min":
+		return slowMIN{w}
+	}
+	panic("replacement policy " + w.policy + " has no twin")
 }
 
 func (w *twin) pinned(k uint32) bool {
@@ -45,21 +67,20 @@ func (w *twin) pinned(k uint32) bool {
 	return false
 }
 
-func (w *twin) touch(k uint32, n int) {
-	w.now++
-	w.count[k] += n
-	w.since[k] = w.now
-	w.bit[k] = true
-	if w.policy == "lru" {
-		i := slices.Index(w.order, k)
-		w.order = append(slices.Delete(w.order, i, i+1), k)
-	}
+// unpinned returns the first key of the list without pins; -1: none.
+func (w *twin) unpinned(keys []uint32) int {
+	return slices.IndexFunc(keys, func(k uint32) bool { return !w.pinned(k) })
 }
 
-func (w *twin) enter(k uint32, n int) {
-	w.now++
-	w.order = append(w.order, k)
-	w.count[k], w.since[k], w.bit[k], w.dirty[k] = n, w.now, false, false
+// without returns the keys but k.
+func without(keys []uint32, k uint32) []uint32 {
+	return slices.DeleteFunc(keys, func(other uint32) bool { return other == k })
+}
+
+// refuses reports whether the policy does not admit every key.
+func (w *twin) refuses() bool {
+	_, ok := w.slow.(refuser)
+	return ok
 }
 
 // nextUse returns the round after this one that uses k.
@@ -72,46 +93,6 @@ func (w *twin) nextUse(k uint32) int {
 	return len(w.future)
 }
 
-// evict removes one victim and returns it.
-func (w *twin) evict() uint32 {
-	at := -1
-	switch w.policy {
-	case "lru", "fifo":
-		at = slices.IndexFunc(w.order, func(k uint32) bool { return !w.pinned(k) })
-	case "clock":
-		for {
-			k := w.order[0]
-			if !w.pinned(k) && !w.bit[k] {
-				break
-			}
-			if !w.pinned(k) {
-				w.bit[k] = false
-			}
-			w.order = append(w.order[1:], k)
-		}
-		at = 0
-	case "lfu", "min":
-		for i, k := range w.order {
-			if !w.pinned(k) && (at < 0 || w.colder(k, w.order[at])) {
-				at = i
-			}
-		}
-	}
-	k := w.order[at]
-	w.order = slices.Delete(w.order, at, at+1)
-	return k
-}
-
-func (w *twin) colder(a, b uint32) bool {
-	if w.policy == "min" {
-		return w.nextUse(a) > w.nextUse(b)
-	}
-	if w.count[a] != w.count[b] {
-		return w.count[a] < w.count[b]
-	}
-	return w.since[a] < w.since[b]
-}
-
 // plan does what Table.Plan does. It returns the counts, the fills and the
 // victims; ok is false in a shortage, and then nothing has changed.
 func (w *twin) plan(r lookups.Round) (c Counts, fills, victims []uint32, ok bool) {
@@ -121,36 +102,49 @@ func (w *twin) plan(r lookups.Round) (c Counts, fills, victims []uint32, ok bool
 			together[k] = true
 		}
 	}
-	if len(together) > w.slots {
+	if len(together) > w.slots && !w.refuses() {
 		return c, nil, nil, false
 	}
 	c.Lookups, c.Unique = r.Lookups, len(r.Keys)
 	w.flight = append(w.flight, slices.Clone(r.Keys))
+	missed := map[uint32]bool{}
 	for i, k := range r.Keys {
-		if slices.Contains(w.order, k) {
+		if slices.Contains(w.held, k) {
 			c.Hits++
 			c.HitLookups += int(r.Counts[i])
-			w.touch(k, int(r.Counts[i]))
+			w.slow.hit(k, int(r.Counts[i]))
 		} else {
 			c.Misses++
-			fills = append(fills, k)
+			missed[k] = true
 		}
 	}
 	for i, k := range r.Keys {
-		if !slices.Contains(fills, k) {
+		if !missed[k] {
 			continue
 		}
-		if len(w.order) == w.slots {
-			v := w.evict()
+		n := int(r.Counts[i])
+		if len(w.held) == w.slots {
+			v, ok := uint32(0), false
+			if w.unpinned(w.held) >= 0 {
+				v, ok = w.slow.victim(k, n)
+			}
+			if !ok {
+				c.bypass(r.Counts[i])
+				continue
+			}
+			w.held = without(w.held, v)
 			victims = append(victims, v)
 			c.Evictions++
 			if w.dirty[v] {
 				c.WriteBacks++
 			}
 		}
-		w.enter(k, int(r.Counts[i]))
+		w.held = append(w.held, k)
+		w.dirty[k] = false
+		w.slow.fill(k, n)
+		fills = append(fills, k)
 	}
-	c.Used = len(w.order)
+	c.Used = len(w.held)
 	w.round++
 	return c, fills, victims, true
 }
@@ -180,17 +174,22 @@ func (w *twin) move(evictions, fills []Move) error {
 	return nil
 }
 
-// release computes the oldest round in flight: it reads every row in its slot,
-// and commits an update.
+// release computes the oldest round in flight: it reads every row in its slot, or
+// on the host where it was bypassed, and commits an update.
 func (w *twin) release() error {
 	for _, k := range w.flight[0] {
-		v, there := w.slot[k]
-		if !there || v != w.committed[k] {
-			return fmt.Errorf("a round reads version %d of row %d (in a slot: %v), committed is %d", v, k, there, w.committed[k])
+		at := w.host
+		if _, there := w.slot[k]; there {
+			at = w.slot
+			w.dirty[k] = true
+		} else if !w.refuses() {
+			return fmt.Errorf("a round reads row %d, which is in no slot", k)
+		}
+		if at[k] != w.committed[k] {
+			return fmt.Errorf("a round reads version %d of row %d, committed is %d", at[k], k, w.committed[k])
 		}
 		w.committed[k]++
-		w.slot[k]++
-		w.dirty[k] = true
+		at[k]++
 	}
 	w.flight = w.flight[1:]
 	return nil

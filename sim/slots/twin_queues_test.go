@@ -1,0 +1,91 @@
+package slots
+
+import "slices"
+
+// slowQueue is FIFO and LRU: keys by fill or by last use.
+type slowQueue struct {
+	*twin
+	order []uint32
+}
+
+func (q *slowQueue) fill(k uint32, _ int) { q.order = append(q.order, k) }
+
+func (q *slowQueue) hit(k uint32, _ int) {
+	if q.policy == "lru" {
+		q.order = append(without(q.order, k), k)
+	}
+}
+
+func (q *slowQueue) victim(uint32, int) (uint32, bool) {
+	v := q.order[q.unpinned(q.order)]
+	q.order = without(q.order, v)
+	return v, true
+}
+
+// slowClock is CLOCK: keys in the order of the hand.
+type slowClock struct {
+	*twin
+	order []uint32
+	bit   map[uint32]bool
+}
+
+func (q *slowClock) hit(k uint32, _ int) { q.bit[k] = true }
+
+func (q *slowClock) fill(k uint32, _ int) {
+	q.order = append(q.order, k)
+	q.bit[k] = false
+}
+
+func (q *slowClock) victim(uint32, int) (uint32, bool) {
+	for {
+		k := q.order[0]
+		q.order = q.order[1:]
+		if !q.pinned(k) {
+			if !q.bit[k] {
+				return k, true
+			}
+			q.bit[k] = false
+		}
+		q.order = append(q.order, k)
+	}
+}
+
+// slowLFU is LFU with counts of rows in slots.
+type slowLFU struct {
+	*twin
+	count map[uint32]int
+	since map[uint32]int // when the count was reached
+	now   int
+}
+
+func (q *slowLFU) hit(k uint32, n int) {
+	q.now++
+	q.count[k] += n
+	q.since[k] = q.now
+}
+
+func (q *slowLFU) fill(k uint32, n int) {
+	q.count[k] = 0
+	q.hit(k, n)
+}
+
+func (q *slowLFU) victim(uint32, int) (uint32, bool) {
+	free := slices.DeleteFunc(slices.Clone(q.held), q.pinned)
+	return slices.MinFunc(free, func(a, b uint32) int {
+		if d := q.count[a] - q.count[b]; d != 0 {
+			return d
+		}
+		return q.since[a] - q.since[b]
+	}), true
+}
+
+// slowMIN is MIN. Among equals any will do: planBoth follows the table's choice.
+type slowMIN struct{ *twin }
+
+func (slowMIN) hit(uint32, int)  {}
+func (slowMIN) fill(uint32, int) {}
+
+func (q slowMIN) victim(uint32, int) (uint32, bool) {
+	free := slices.DeleteFunc(slices.Clone(q.held), q.pinned)
+	return slices.MaxFunc(free, func(a, b uint32) int { return q.nextUse(a) - q.nextUse(b) }), true
+}
