@@ -10,6 +10,10 @@ import (
 // 2 GiB, 8 bytes each.
 const DefaultTraceKeys = 1 << 28
 
+// DefaultRawLookups is the number of lookups that RecordRaw holds by default: 2
+// GiB, 4 bytes each.
+const DefaultRawLookups = 1 << 29
+
 // Trace holds rounds of unique lookups in memory. It does not change once
 // recorded and may be read by many goroutines.
 type Trace struct {
@@ -17,6 +21,10 @@ type Trace struct {
 	keys, counts []uint32
 	ends         []int64 // ends[i] is where round i ends in keys
 	lookups      []int   // per round
+
+	raw     []uint32 // the lookups of all rounds as they came; nil: not kept
+	rawEnds []int64  // where round i ends in raw
+	origin  []uint32 // of renumbered keys: what they were; nil: the same
 }
 
 // Record draws rounds from a stream and makes each unique. It stops early when
@@ -26,6 +34,20 @@ type Trace struct {
 // limit bounds the unique keys held, over all rounds; 0 means DefaultTraceKeys.
 // Beyond it Record returns a *LimitError and the rounds that fitted.
 func Record(s Stream, rounds int, limit int64) (*Trace, error) {
+	return record(s, rounds, limit, 0)
+}
+
+// RecordRaw is Record that keeps the lookups themselves as well (Trace.Raw), 4
+// bytes each. rawLimit bounds them; 0 means DefaultRawLookups.
+func RecordRaw(s Stream, rounds int, limit, rawLimit int64) (*Trace, error) {
+	if rawLimit <= 0 {
+		rawLimit = DefaultRawLookups
+	}
+	return record(s, rounds, limit, rawLimit)
+}
+
+// record is Record; rawLimit = 0 keeps no lookups.
+func record(s Stream, rounds int, limit, rawLimit int64) (*Trace, error) {
 	if rounds < 1 {
 		return nil, fmt.Errorf("rounds = %d: want at least 1", rounds)
 	}
@@ -52,6 +74,18 @@ func Record(s Stream, rounds int, limit int64) (*Trace, error) {
 				Where: fmt.Sprintf("round %d", i),
 				Raise: "record fewer rounds, take a smaller batch, or raise the limit of recorded keys (8 bytes each)",
 			}
+		}
+		if rawLimit > 0 {
+			if int64(len(t.raw)+len(buf)) > rawLimit {
+				return t, &LimitError{
+					What:  fmt.Sprintf("lookups of %d recorded rounds", rounds),
+					Limit: rawLimit,
+					Where: fmt.Sprintf("round %d", i),
+					Raise: "record fewer rounds, take a smaller batch, or raise the limit of recorded lookups (4 bytes each)",
+				}
+			}
+			t.raw = append(t.raw, buf...)
+			t.rawEnds = append(t.rawEnds, int64(len(t.raw)))
 		}
 		t.append(r)
 	}

@@ -1,0 +1,97 @@
+package lookups
+
+// Passes returns the trace whose rounds are passes of n rounds of t each, made
+// unique over the pass; the last may be shorter. Keys are those of t.
+func (t *Trace) Passes(n int) *Trace {
+	p := &Trace{rows: t.rows, origin: t.origin}
+	at := make([]uint32, t.rows) // key -> 1 + its place in p.keys
+	for first := 0; first < t.Rounds(); first += n {
+		start, lookups := uint32(len(p.keys)), 0
+		for i := first; i < min(first+n, t.Rounds()); i++ {
+			r := t.Round(i)
+			lookups += r.Lookups
+			for j, k := range r.Keys {
+				if at[k] > start {
+					p.counts[at[k]-1] += r.Counts[j]
+					continue
+				}
+				p.keys, p.counts = append(p.keys, k), append(p.counts, r.Counts[j])
+				at[k] = uint32(len(p.keys))
+			}
+		}
+		p.ends = append(p.ends, int64(len(p.keys)))
+		p.lookups = append(p.lookups, lookups)
+	}
+	return p
+}
+
+// Owners divides the keys of a trace among owners: row k belongs to owner
+// Original(k) mod n. Each owner numbers its keys 0, 1, 2, …
+type Owners struct {
+	trace *Trace
+	n     uint32
+	local []uint32 // key -> number with its owner; nil for one owner
+	rows  []int64  // per owner
+
+	rounds []Round // of Divide, reused
+}
+
+// NewOwners divides the keys of t among n owners.
+func NewOwners(t *Trace, n int) *Owners {
+	o := &Owners{trace: t, n: uint32(n), rows: make([]int64, n), rounds: make([]Round, n)}
+	if n == 1 {
+		o.rows[0] = t.rows
+		return o
+	}
+	o.local = make([]uint32, t.rows)
+	for k := range o.local {
+		w := o.Owner(uint32(k))
+		o.local[k] = uint32(o.rows[w])
+		o.rows[w]++
+	}
+	return o
+}
+
+// Owner returns who owns key k.
+func (o *Owners) Owner(k uint32) int { return int(o.trace.Original(k) % o.n) }
+
+// Divide returns the part of a round that each owner has, in the round's order.
+// The slices are valid until the next call; with one owner they are the round's.
+func (o *Owners) Divide(r Round) []Round {
+	if o.local == nil {
+		o.rounds[0] = r
+		return o.rounds
+	}
+	for w := range o.rounds {
+		q := &o.rounds[w]
+		q.Lookups, q.Keys, q.Counts = 0, q.Keys[:0], q.Counts[:0]
+	}
+	for i, k := range r.Keys {
+		q := &o.rounds[o.Owner(k)]
+		q.Keys = append(q.Keys, o.local[k])
+		q.Counts = append(q.Counts, r.Counts[i])
+		q.Lookups += int(r.Counts[i])
+	}
+	return o.rounds
+}
+
+// Traces returns the trace of every owner: its part of each round. Keys are the
+// owner's own numbers, and Original leads back to the rows of the layer.
+func (o *Owners) Traces() []*Trace {
+	if o.local == nil {
+		return []*Trace{o.trace}
+	}
+	ts := make([]*Trace, o.n)
+	for w := range ts {
+		ts[w] = &Trace{rows: max(o.rows[w], 1), origin: make([]uint32, o.rows[w])}
+	}
+	for k, l := range o.local {
+		ts[o.Owner(uint32(k))].origin[l] = o.trace.Original(uint32(k))
+	}
+	for i := range o.trace.Rounds() {
+		for w, r := range o.Divide(o.trace.Round(i)) {
+			ts[w].append(r)
+		}
+	}
+	return ts
+}
