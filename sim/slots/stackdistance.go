@@ -1,0 +1,109 @@
+package slots
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// StackDistances finds the misses of LRU at all numbers of slots in one pass
+// over single lookups (Mattson et al., "Evaluation techniques for storage
+// hierarchies", IBM Systems Journal 1970): LRU with s slots holds the s keys used
+// last, so a lookup hits from as many slots on as its key's place in the order
+// of last use, its stack distance, counted from 1.
+//
+// Memory is bounded by rows, whatever the length of the trace: 4 bytes a row, 3
+// to 6 bits a row for the order, and 4 to 8 bytes a distinct key for the
+// counts.
+type StackDistances struct {
+	order  recency
+	counts distances
+	warmup int64 // lookups still to go before counting begins
+}
+
+// NewStackDistances returns the state before the first lookup. All keys are below
+// rows, 1 to 2^30. The first warmup lookups move keys but are not counted.
+func NewStackDistances(rows, warmup int64) (*StackDistances, error) {
+	order, err := newRecency(rows)
+	if err != nil {
+		return nil, err
+	}
+	if warmup < 0 {
+		return nil, fmt.Errorf("warm-up = %d lookups: want >= 0", warmup)
+	}
+	return &StackDistances{order: order, warmup: warmup}, nil
+}
+
+// LRUCurve returns the misses of LRU at every number of slots. All keys are below
+// rows; the first warmup lookups are not counted.
+func LRUCurve(keys []uint32, rows, warmup int64) (*Curve, error) {
+	s, err := NewStackDistances(rows, warmup)
+	if err != nil {
+		return nil, err
+	}
+	s.Add(keys)
+	return s.Curve(), nil
+}
+
+// Add looks keys up, in order.
+func (s *StackDistances) Add(keys []uint32) {
+	for len(keys) > 0 {
+		n := min(len(keys), s.order.room(1))
+		if s.warmup > 0 {
+			n = int(min(int64(n), s.warmup))
+		}
+		s.counts.reserve(min(len(s.order.last), int(s.order.live)+n), uint64(n))
+		s.run(keys[:n])
+		keys = keys[n:]
+		if s.warmup > 0 {
+			if s.warmup -= int64(n); s.warmup == 0 {
+				s.counts.forget()
+			}
+		}
+	}
+}
+
+// run looks up keys for which there is room. It is recency.from and
+// recency.clear in one walk.
+func (s *StackDistances) run(keys []uint32) {
+	last, words, ones, counts := s.order.last, s.order.words, s.order.ones, s.counts.at
+	leaves := uint32(len(words))
+	now := s.order.now
+	unused := s.order.positions() - now
+	cold := uint32(0)
+	for _, k := range keys {
+		p := last[k]
+		now++
+		last[k] = now
+		if p == 0 {
+			unused--
+			cold++
+			continue
+		}
+		p--
+		w := p / 64
+		word := words[w]
+		words[w] = word &^ (1 << (p % 64))
+		n := uint32(bits.OnesCount64(word >> (p % 64)))
+		for i := leaves + w; i > 1; {
+			right := i & 1
+			i /= 2
+			c := ones[i]
+			n += c & (right - 1)
+			ones[i] = c - right
+		}
+		counts[n-unused]++
+		unused--
+	}
+	s.order.now = now
+	s.order.live += cold
+	s.counts.cold += int64(cold)
+}
+
+// Curve returns the misses of the lookups so far. It takes 8 bytes a distinct key,
+// and more lookups may follow.
+func (s *StackDistances) Curve() *Curve {
+	if s.warmup > 0 {
+		return &Curve{hits: []int64{0}}
+	}
+	return s.counts.curve()
+}
