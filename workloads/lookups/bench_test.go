@@ -63,22 +63,75 @@ func BenchmarkUnique(b *testing.B) {
 	}
 }
 
-// BenchmarkReadText reports ns per key and MB/s of plain text.
-func BenchmarkReadText(b *testing.B) {
+// BenchmarkRead reports ns per key and MB/s of every format, without compression,
+// beside the floor: a bare loop over the bytes of the text.
+func BenchmarkRead(b *testing.B) {
+	const n = 100000
+	var keys []uint64
+	for i := range uint64(n) {
+		keys = append(keys, 42932745+i*977)
+	}
 	var text []byte
-	for i := range 100000 {
-		text = fmt.Appendf(text, "%d\n", 42932745+i*977)
+	for _, k := range keys {
+		text = fmt.Appendf(text, "%d\n", k)
 	}
-	b.SetBytes(int64(len(text)))
-	buf := make([]uint64, 4096)
-	for b.Loop() {
-		r, err := NewKeyReader(bytes.NewReader(text), "b.txt", FileOptions{})
-		if err != nil {
-			b.Fatal(err)
+	csv := []byte("time,key\n")
+	for _, k := range keys {
+		csv = fmt.Appendf(csv, "17,%d\n", k)
+	}
+	var arc []byte
+	for i := 0; i < n; i += 8 {
+		arc = fmt.Appendf(arc, "%d 8 0 %d\n", keys[i], i)
+	}
+	files := map[string][]byte{
+		TextFormat: text, CSVFormat: csv, ARCFormat: arc, OracleFormat: oracleRecords(keys...),
+	}
+	perKey := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
+		b.ReportMetric(0, "ns/op")
+	}
+	b.Run("floor", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		sum := 0
+		for b.Loop() {
+			for _, c := range text {
+				sum += int(c)
+			}
 		}
-		for err == nil {
-			_, err = r.Read(buf)
+		if sum == 0 {
+			b.Fatal("nothing was read")
+		}
+		perKey(b)
+	})
+	for _, format := range Formats() {
+		opt := FileOptions{Format: format}
+		if format == CSVFormat {
+			opt.Column = "key"
+		}
+		file := files[format]
+		if file == nil {
+			file = text
+		}
+		read := func(b *testing.B, sizes []uint32) {
+			b.SetBytes(int64(len(file)))
+			buf := make([]uint64, 4096)
+			for b.Loop() {
+				r, err := NewKeyReader(bytes.NewReader(file), "b", opt)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for err == nil {
+					_, err = r.read(buf, sizes)
+				}
+				if r.Keys() != n {
+					b.Fatal(r.Keys(), err)
+				}
+			}
+			perKey(b)
+		}
+		b.Run(format, func(b *testing.B) { read(b, nil) })
+		if format == OracleFormat {
+			b.Run(format+"-sized", func(b *testing.B) { read(b, make([]uint32, 4096)) })
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100000, "ns/key")
 }

@@ -51,7 +51,7 @@ func loadKeys(r *KeyReader, rows int64) (keys []uint32, bound int64, err error) 
 		n, err := r.Read(buf)
 		for _, k := range buf[:n] {
 			if err := l.add(k); err != nil {
-				return l.keys, l.bound(), &FileError{Path: r.path, Line: r.Line(), Err: err}
+				return l.keys, l.bound(), r.At(err)
 			}
 		}
 		if errors.Is(err, io.EOF) {

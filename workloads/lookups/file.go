@@ -18,13 +18,21 @@ import (
 
 // The formats of trace files.
 const (
-	TextFormat = "text" // one key per line; blank lines and # comments are skipped
-	LIRSFormat = "lirs" // text in which lines of a single * separate phases
-	CSVFormat  = "csv"  // a header line, then one key per record in the named column
+	TextFormat   = "text"   // one key per line; blank lines and # comments are skipped
+	LIRSFormat   = "lirs"   // text in which lines of a single * separate phases
+	CSVFormat    = "csv"    // a header line, then one key per record in the named column
+	ARCFormat    = "arc"    // lines "start count …": the keys start … start+count-1
+	OracleFormat = "oracle" // libCacheSim's oracleGeneral: binary records of 24 bytes
 )
 
+// oracleGeneral is libCacheSim's name of OracleFormat. It is accepted as well, and
+// files are named by it.
+const oracleGeneral = "oracleGeneral"
+
 // Formats lists the names that FileOptions.Format takes.
-func Formats() []string { return []string{TextFormat, LIRSFormat, CSVFormat} }
+func Formats() []string {
+	return []string{TextFormat, LIRSFormat, CSVFormat, ARCFormat, OracleFormat}
+}
 
 // Limits on trace files. FileOptions raises or lowers all but the last.
 const (
@@ -37,8 +45,9 @@ const (
 // FileOptions says how to read a trace file. The zero value reads by extension
 // with the default limits.
 type FileOptions struct {
-	// Format is one of Formats(); empty: by extension, .gz and .zst cut off:
-	// .csv is csv, .trace and .trc are lirs, all others text. Compression is
+	// Format is one of Formats(), or oracleGeneral for oracle; empty: by the name,
+	// .gz and .zst cut off: .csv is csv, .trace and .trc are lirs, .lis is arc, a
+	// name with .oracleGeneral in it is oracle, all others text. Compression is
 	// recognised by the first bytes, whatever the name.
 	Format string
 
@@ -51,48 +60,7 @@ type FileOptions struct {
 	MaxBytes int64 // bytes after decompression; 0: DefaultFileBytes
 }
 
-// KeyReader reads the 64-bit keys of a trace file. Memory is bounded by the line
-// limit and the decompression window, whatever the file holds.
-type KeyReader struct {
-	path   string
-	format format
-	lines  *bufio.Reader
-	line   int64 // number of the last line read, from 1
-	keys   int64
-	max    FileOptions
-	err    error // sticky
-	close  func() error
-}
-
-// format parses the lines of one format.
-type format interface {
-	// key returns the key of a line; ok is false for a line without one. The
-	// error says what was wanted instead.
-	key(line []byte) (k uint64, ok bool, err error)
-}
-
-// FileError is a fault in a trace file.
-type FileError struct {
-	Path string
-	Line int64  // from 1; 0 when the fault is not in a line
-	Text string // the faulty text, shortened; may be empty
-	Err  error  // what is wrong and what was wanted
-}
-
-func (e *FileError) Error() string {
-	where := e.Path
-	if e.Line > 0 {
-		where = fmt.Sprintf("%s:%d", e.Path, e.Line)
-	}
-	if e.Text != "" {
-		return fmt.Sprintf("%s: %q: %v", where, e.Text, e.Err)
-	}
-	return fmt.Sprintf("%s: %v", where, e.Err)
-}
-
-func (e *FileError) Unwrap() error { return e.Err }
-
-// OpenKeys opens a trace file: text, CSV or LIRS, plain or compressed by gzip or
+// OpenKeys opens a trace file in one of Formats(), plain or compressed by gzip or
 // zstd. The caller closes the reader.
 func OpenKeys(path string, opt FileOptions) (*KeyReader, error) {
 	f, err := os.Open(path)
@@ -121,31 +89,40 @@ func NewKeyReader(src io.Reader, name string, opt FileOptions) (*KeyReader, erro
 		return nil, &FileError{Path: name, Err: err}
 	}
 	limited := &capped{src: plain, left: opt.MaxBytes, limit: opt.MaxBytes, name: name}
-	r := &KeyReader{
-		path: name,
-		// Room for the longest line and its end, and a byte more: a buffer that is
-		// full without a line end then means a line that is too long.
-		lines: bufio.NewReaderSize(limited, opt.MaxLine+2),
-		max:   opt,
-		close: done,
-	}
-	if err := r.skipMark(); err != nil {
+	r := &KeyReader{path: name, max: opt, close: done}
+	if r.format, err = newFormat(limited, name, opt); err != nil {
 		done()
+		return nil, headError(name, err)
+	}
+	return r, nil
+}
+
+// newFormat returns the reader of the format that the options name.
+func newFormat(src io.Reader, name string, opt FileOptions) (format, error) {
+	if opt.Format == OracleFormat {
+		return newOracleFormat(src, name), nil
+	}
+	l, err := newLines(src, name, opt.MaxLine)
+	if err != nil {
 		return nil, err
 	}
 	switch opt.Format {
 	case CSVFormat:
-		r.format, err = r.header()
-	case LIRSFormat:
-		r.format = textFormat{phases: true}
-	default:
-		r.format = textFormat{}
+		return newCSVFormat(l, opt.Column)
+	case ARCFormat:
+		return &arcFormat{lines: l}, nil
 	}
-	if err != nil {
-		done()
-		return nil, err
+	return textFormat{lines: l, phases: opt.Format == LIRSFormat}, nil
+}
+
+// headError names the file in an error of its first bytes.
+func headError(name string, err error) error {
+	var limit *LimitError
+	var fault *FileError
+	if errors.As(err, &limit) || errors.As(err, &fault) {
+		return err
 	}
-	return r, nil
+	return &FileError{Path: name, Err: err}
 }
 
 // complete checks the options and puts defaults where they are zero.
@@ -154,7 +131,10 @@ func (o *FileOptions) complete(name string) error {
 		o.Format = byExtension(name)
 	}
 	switch o.Format {
-	case TextFormat, LIRSFormat:
+	case oracleGeneral:
+		o.Format = OracleFormat
+		fallthrough
+	case TextFormat, LIRSFormat, ARCFormat, OracleFormat:
 		if o.Column != "" {
 			return fmt.Errorf("%s: column %q: only the format csv has columns, this file is read as %s", name, o.Column, o.Format)
 		}
@@ -182,9 +162,14 @@ func byExtension(name string) string {
 	for _, packed := range []string{".gz", ".zst", ".zstd"} {
 		name = strings.TrimSuffix(name, packed)
 	}
+	if strings.Contains(filepath.Base(name), "."+oracleGeneral) {
+		return OracleFormat
+	}
 	switch filepath.Ext(name) {
 	case ".csv":
 		return CSVFormat
+	case ".lis":
+		return ARCFormat
 	case ".trace", ".trc":
 		return LIRSFormat
 	}

@@ -1,43 +1,68 @@
 package lookups
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 )
 
+// KeyReader reads the 64-bit keys of a trace file. Memory is bounded by the line
+// limit and the decompression window (for Parquet, by the page limits),
+// whatever the file holds.
+type KeyReader struct {
+	path   string
+	format format
+	keys   int64
+	max    FileOptions
+	err    error // sticky
+	close  func() error
+}
+
+// format reads the keys of one format, in batches.
+type format interface {
+	// read fills dst from its start and returns how many keys it read: fewer than
+	// len(dst) come with an error, which is io.EOF at the end. Unless sizes is nil,
+	// it has the length of dst, and sizes[i] becomes the size that goes with dst[i].
+	//
+	// A fault of the file is a *FileError or a *LimitError; any other error is one
+	// of reading or decompressing.
+	read(dst []uint64, sizes []uint32) (n int, err error)
+
+	// place returns a FileError with nothing but the place of the last line or
+	// record read; next asks for the one that comes after it.
+	place(next bool) FileError
+}
+
 // Read fills dst with the next keys and returns how many. Like io.Reader, it may
 // return keys and an error together: the keys before a fault are never lost.
 // At the end it returns io.EOF; any error stays.
-func (r *KeyReader) Read(dst []uint64) (n int, err error) {
+func (r *KeyReader) Read(dst []uint64) (n int, err error) { return r.read(dst, nil) }
+
+// ReadSized is Read with the size in bytes of each object looked up: sizes[i]
+// goes with dst[i]. Sizes are at least 1, and 1 in the formats that have none. It
+// fills no more than the shorter of the two.
+func (r *KeyReader) ReadSized(dst []uint64, sizes []uint32) (n int, err error) {
+	n = min(len(dst), len(sizes))
+	return r.read(dst[:n], sizes[:n:n])
+}
+
+func (r *KeyReader) read(dst []uint64, sizes []uint32) (n int, err error) {
 	for n < len(dst) && r.err == nil {
-		line, err := r.next()
+		room := int(min(int64(len(dst)-n), r.max.MaxKeys-r.keys))
+		if room == 0 {
+			r.err = r.full()
+			break
+		}
+		var some []uint32
+		if sizes != nil {
+			some = sizes[n : n+room]
+		}
+		got, err := r.format.read(dst[n:n+room], some)
+		n += got
+		r.keys += int64(got)
 		if err != nil {
-			r.err = err
-			break
+			r.err = r.broken(err)
 		}
-		k, ok, err := r.format.key(line)
-		if err != nil {
-			r.err = r.fault(line, err)
-			break
-		}
-		if !ok {
-			continue
-		}
-		if r.keys == r.max.MaxKeys {
-			r.err = &LimitError{
-				What:  "keys",
-				Limit: r.max.MaxKeys,
-				Where: fmt.Sprintf("%s:%d", r.path, r.line),
-				Raise: "cut the trace, or raise the limit of keys per file",
-			}
-			break
-		}
-		r.keys++
-		dst[n] = k
-		n++
 	}
 	if n == len(dst) && n > 0 {
 		return n, nil // an error that is already known comes with the next call
@@ -45,8 +70,44 @@ func (r *KeyReader) Read(dst []uint64) (n int, err error) {
 	return n, r.err
 }
 
-// Line returns the number of the last line read, from 1.
-func (r *KeyReader) Line() int64 { return r.line }
+// full returns the error of a reader that has given its last allowed key: none
+// but the end when the file ends there.
+func (r *KeyReader) full() error {
+	var one [1]uint64
+	n, err := r.format.read(one[:], nil)
+	if n == 0 {
+		return r.broken(err)
+	}
+	at := r.At(nil)
+	return &LimitError{
+		What:  "keys",
+		Limit: r.max.MaxKeys,
+		Where: at.where(),
+		Raise: "cut the trace, or raise the limit of keys per file",
+	}
+}
+
+// broken gives errors of reading a place.
+func (r *KeyReader) broken(err error) error {
+	var limit *LimitError
+	var fault *FileError
+	if err == io.EOF || errors.As(err, &limit) || errors.As(err, &fault) {
+		return err
+	}
+	e := r.format.place(true)
+	e.Path, e.Err = r.path, fmt.Errorf("cannot read on after %d keys: %w", r.keys, err)
+	return &e
+}
+
+// At returns err as an error about the place of the last key read.
+func (r *KeyReader) At(err error) *FileError {
+	e := r.format.place(false)
+	e.Path, e.Err = r.path, err
+	return &e
+}
+
+// Keys returns how many keys were read.
+func (r *KeyReader) Keys() int64 { return r.keys }
 
 // Close ends decompression and closes the file that OpenKeys opened.
 func (r *KeyReader) Close() error {
@@ -58,49 +119,38 @@ func (r *KeyReader) Close() error {
 	return err
 }
 
-// next returns the next line without its end. The slice is valid until the next
-// call. A line that is cut off by a read error is not returned: half a number
-// is a wrong number.
-func (r *KeyReader) next() ([]byte, error) {
-	line, err := r.lines.ReadSlice('\n')
-	if len(line) > 0 {
-		r.line++
+// FileError is a fault in a trace file.
+type FileError struct {
+	Path   string
+	Line   int64  // from 1; 0 when the fault is not in a line of text
+	Record int64  // from 1, in the formats that have records for lines; 0: not in one
+	Offset int64  // byte, after decompression, at which the record, or the page that holds it, starts
+	Text   string // the faulty text, shortened; may be empty
+	Err    error  // what is wrong and what was wanted
+}
+
+func (e *FileError) Error() string {
+	if e.Text != "" {
+		return fmt.Sprintf("%s: %q: %v", e.where(), e.Text, e.Err)
 	}
-	if len(bytes.TrimSuffix(line, []byte{'\n'})) > r.max.MaxLine || errors.Is(err, bufio.ErrBufferFull) {
-		return nil, r.fault(line, fmt.Errorf("the line is longer than %d bytes: raise the limit of bytes per line if that is right", r.max.MaxLine))
-	}
+	return fmt.Sprintf("%s: %v", e.where(), e.Err)
+}
+
+func (e *FileError) where() string {
 	switch {
-	case err == nil, errors.Is(err, io.EOF) && len(line) > 0:
-		return bytes.TrimSpace(line), nil
-	case errors.Is(err, io.EOF):
-		return nil, io.EOF
+	case e.Line > 0:
+		return fmt.Sprintf("%s:%d", e.Path, e.Line)
+	case e.Record > 0:
+		return fmt.Sprintf("%s: record %d (byte %d)", e.Path, e.Record, e.Offset)
 	}
-	var limit *LimitError
-	if errors.As(err, &limit) {
-		return nil, err
-	}
-	return nil, &FileError{Path: r.path, Line: r.line + 1, Err: fmt.Errorf("cannot read on after %d keys: %w", r.keys, err)}
+	return e.Path
 }
 
-// skipMark passes over a UTF-8 byte order mark.
-func (r *KeyReader) skipMark() error {
-	mark, err := r.lines.Peek(3)
-	if err != nil {
-		return nil // too short for a mark, or the first Read says what is wrong
-	}
-	if bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, err = r.lines.Discard(3)
-	}
-	return err
-}
+func (e *FileError) Unwrap() error { return e.Err }
 
-// maxQuoted is how much of a faulty text an error shows.
-const maxQuoted = 40
-
-func (r *KeyReader) fault(text []byte, err error) *FileError {
-	text = bytes.TrimSpace(text)
-	if len(text) > maxQuoted {
-		text = append(bytes.Clone(text[:maxQuoted]), "…"...)
+// ones sets the sizes of a format that has none.
+func ones(sizes []uint32) {
+	for i := range sizes {
+		sizes[i] = 1
 	}
-	return &FileError{Path: r.path, Line: r.line, Text: string(text), Err: err}
 }
