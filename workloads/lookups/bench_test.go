@@ -2,9 +2,12 @@ package lookups
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 
 	"stowage/workloads"
 )
@@ -86,6 +89,20 @@ func BenchmarkRead(b *testing.B) {
 	files := map[string][]byte{
 		TextFormat: text, CSVFormat: csv, ARCFormat: arc, OracleFormat: oracleRecords(keys...),
 	}
+	type row struct {
+		Key uint64 `parquet:"key"`
+	}
+	var rows []row
+	for _, k := range keys {
+		rows = append(rows, row{k})
+	}
+	var columns bytes.Buffer
+	w := parquet.NewGenericWriter[row](&columns)
+	_, err := w.Write(rows)
+	if err = errors.Join(err, w.Close()); err != nil {
+		b.Fatal(err)
+	}
+	files[ParquetFormat] = columns.Bytes()
 	perKey := func(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
 		b.ReportMetric(0, "ns/op")
@@ -105,7 +122,7 @@ func BenchmarkRead(b *testing.B) {
 	})
 	for _, format := range Formats() {
 		opt := FileOptions{Format: format}
-		if format == CSVFormat {
+		if format == CSVFormat || format == ParquetFormat {
 			opt.Column = "key"
 		}
 		file := files[format]

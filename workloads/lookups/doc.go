@@ -9,7 +9,8 @@
 //  2. A [Uniquer] makes a round's lookups unique: a [Round].
 //  3. [Record] does both for many rounds and keeps the result as a [Trace],
 //     which replacement policies replay at many sizes.
-//  4. Keys of real systems come in through [OpenKeys] or [LoadKeys].
+//  4. Keys of real systems come in through [OpenKeys] or [LoadKeys], from text,
+//     CSV, LIRS and ARC traces, oracleGeneral records and Parquet columns.
 //
 // A key is a row id within one embedding layer: the rows of its tables are
 // numbered through, table after table, from 0. Keys are uint32, so a layer has

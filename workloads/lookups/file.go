@@ -23,6 +23,8 @@ const (
 	CSVFormat    = "csv"    // a header line, then one key per record in the named column
 	ARCFormat    = "arc"    // lines "start count …": the keys start … start+count-1
 	OracleFormat = "oracle" // libCacheSim's oracleGeneral: binary records of 24 bytes
+
+	ParquetFormat = "parquet" // one integer column of a Parquet file
 )
 
 // oracleGeneral is libCacheSim's name of OracleFormat. It is accepted as well, and
@@ -31,7 +33,7 @@ const oracleGeneral = "oracleGeneral"
 
 // Formats lists the names that FileOptions.Format takes.
 func Formats() []string {
-	return []string{TextFormat, LIRSFormat, CSVFormat, ARCFormat, OracleFormat}
+	return []string{TextFormat, LIRSFormat, CSVFormat, ARCFormat, OracleFormat, ParquetFormat}
 }
 
 // Limits on trace files. FileOptions raises or lowers all but the last.
@@ -46,12 +48,14 @@ const (
 // with the default limits.
 type FileOptions struct {
 	// Format is one of Formats(), or oracleGeneral for oracle; empty: by the name,
-	// .gz and .zst cut off: .csv is csv, .trace and .trc are lirs, .lis is arc, a
-	// name with .oracleGeneral in it is oracle, all others text. Compression is
-	// recognised by the first bytes, whatever the name.
+	// .gz and .zst cut off: .csv is csv, .parquet is parquet, .trace and .trc are
+	// lirs, .lis is arc, a name with .oracleGeneral in it is oracle, all others
+	// text. Compression is recognised by the first bytes, whatever the name;
+	// Parquet has its own, inside.
 	Format string
 
-	// Column names the CSV column that holds the keys. It may be empty when the
+	// Column names the column of a CSV or Parquet file that holds the keys; in
+	// Parquet, columns in groups are named group.column. It may be empty when the
 	// file has one column only.
 	Column string
 
@@ -60,8 +64,8 @@ type FileOptions struct {
 	MaxBytes int64 // bytes after decompression; 0: DefaultFileBytes
 }
 
-// OpenKeys opens a trace file in one of Formats(), plain or compressed by gzip or
-// zstd. The caller closes the reader.
+// OpenKeys opens a trace file in one of Formats(), plain or, but for Parquet,
+// compressed by gzip or zstd. The caller closes the reader.
 func OpenKeys(path string, opt FileOptions) (*KeyReader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -78,18 +82,27 @@ func OpenKeys(path string, opt FileOptions) (*KeyReader, error) {
 }
 
 // NewKeyReader reads keys from src. name stands for the file in errors, and its
-// extension decides the format when the options do not. Closing the reader does
-// not close src.
+// extension decides the format when the options do not. Parquet wants an *os.File,
+// or a ReaderAt with a Size. Closing the reader does not close src.
 func NewKeyReader(src io.Reader, name string, opt FileOptions) (*KeyReader, error) {
 	if err := opt.complete(name); err != nil {
 		return nil, err
+	}
+	r := &KeyReader{path: name, max: opt}
+	if opt.Format == ParquetFormat {
+		var err error
+		if r.format, err = newParquetFormat(src, name, opt); err != nil {
+			return nil, headError(name, err)
+		}
+		r.close = func() error { return nil }
+		return r, nil
 	}
 	plain, done, err := decompress(bufio.NewReader(src))
 	if err != nil {
 		return nil, &FileError{Path: name, Err: err}
 	}
 	limited := &capped{src: plain, left: opt.MaxBytes, limit: opt.MaxBytes, name: name}
-	r := &KeyReader{path: name, max: opt, close: done}
+	r.close = done
 	if r.format, err = newFormat(limited, name, opt); err != nil {
 		done()
 		return nil, headError(name, err)
@@ -98,7 +111,7 @@ func NewKeyReader(src io.Reader, name string, opt FileOptions) (*KeyReader, erro
 }
 
 // newFormat returns the reader of the format that the options name.
-func newFormat(src io.Reader, name string, opt FileOptions) (format, error) {
+func newFormat(src io.Reader, name string, opt FileOptions) (keyFormat, error) {
 	if opt.Format == OracleFormat {
 		return newOracleFormat(src, name), nil
 	}
@@ -136,9 +149,9 @@ func (o *FileOptions) complete(name string) error {
 		fallthrough
 	case TextFormat, LIRSFormat, ARCFormat, OracleFormat:
 		if o.Column != "" {
-			return fmt.Errorf("%s: column %q: only the format csv has columns, this file is read as %s", name, o.Column, o.Format)
+			return fmt.Errorf("%s: column %q: only the formats csv and parquet have columns, this file is read as %s", name, o.Column, o.Format)
 		}
-	case CSVFormat:
+	case CSVFormat, ParquetFormat:
 	default:
 		hint := ""
 		if near := unit.Nearest(o.Format, Formats()); near != "" {
@@ -168,6 +181,8 @@ func byExtension(name string) string {
 	switch filepath.Ext(name) {
 	case ".csv":
 		return CSVFormat
+	case ".parquet":
+		return ParquetFormat
 	case ".lis":
 		return ARCFormat
 	case ".trace", ".trc":
@@ -190,12 +205,8 @@ func decompress(src *bufio.Reader) (io.Reader, func() error, error) {
 			return nil, nil, err
 		}
 		return z, z.Close, nil
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), skippable(magic):
-		z, err := zstd.NewReader(src,
-			zstd.WithDecoderConcurrency(1), // no goroutines: same reads, same errors
-			zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindowBytes),
-			zstd.WithDecoderMaxMemory(maxWindowBytes))
+	case string(magic) == zstdMagic, skippable(magic):
+		z, err := newZstd(src)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -203,6 +214,16 @@ func decompress(src *bufio.Reader) (io.Reader, func() error, error) {
 	}
 	return src, func() error { return nil }, nil
 }
+
+func newZstd(src io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(src,
+		zstd.WithDecoderConcurrency(1), // no goroutines: same reads, same errors
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindowBytes),
+		zstd.WithDecoderMaxMemory(maxWindowBytes))
+}
+
+const zstdMagic = "\x28\xb5\x2f\xfd"
 
 // skippable tells the zstd frames that carry no data and may come first.
 func skippable(magic []byte) bool {

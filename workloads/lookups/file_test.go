@@ -93,8 +93,8 @@ func TestReadKeys(t *testing.T) {
 		{"a.txt", "1\n2\n# no third\n", FileOptions{MaxKeys: 2}, "[1 2]", ""},
 		{"a.txt", "1\n2\n3\n", FileOptions{MaxBytes: 4}, "[1 2]", `a.txt: more than 4 bytes after decompression: cut the trace, or raise the limit of decoded bytes`},
 		{"a.txt", "1\n2\n", FileOptions{MaxBytes: 4}, "[1 2]", ""},
-		{"a.txt", "1\n", FileOptions{Column: "key"}, "[]", `a.txt: column "key": only the format csv has columns, this file is read as text`},
-		{"a.txt", "1\n", FileOptions{Format: "cvs"}, "[]", `a.txt: unknown format "cvs": want one of text, lirs, csv, arc, oracle; did you mean csv?`},
+		{"a.txt", "1\n", FileOptions{Column: "key"}, "[]", `a.txt: column "key": only the formats csv and parquet have columns, this file is read as text`},
+		{"a.txt", "1\n", FileOptions{Format: "cvs"}, "[]", `a.txt: unknown format "cvs": want one of text, lirs, csv, arc, oracle, parquet; did you mean csv?`},
 
 		{"a.csv", "key\n1\n2\n", FileOptions{}, "[1 2]", ""},
 		{"a.csv", "\n time , key\r\n1,10\r\n\r\n2, 20 \r\n", column("key"), "[10 20]", ""},

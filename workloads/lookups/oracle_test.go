@@ -50,7 +50,7 @@ func TestReadOracle(t *testing.T) {
 		{"b.bin", three, FileOptions{Format: "oracle", MaxBytes: 50}, "[7 18446744073709551615]",
 			"b.bin: more than 50 bytes after decompression: cut the trace, or raise the limit of decoded bytes"},
 		{"b.bin", three, FileOptions{Format: "oracle", Column: "id"}, "[]",
-			`b.bin: column "id": only the format csv has columns, this file is read as oracle`},
+			`b.bin: column "id": only the formats csv and parquet have columns, this file is read as oracle`},
 	} {
 		for pack, in := range map[string][]byte{"": test.in, ".gz": packGzip(t, test.in), ".zst": packZstd(t, test.in)} {
 			keys, err := readAll(bytes.NewReader(in), test.name+pack, test.opt)

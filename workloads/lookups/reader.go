@@ -11,15 +11,15 @@ import (
 // whatever the file holds.
 type KeyReader struct {
 	path   string
-	format format
+	format keyFormat
 	keys   int64
 	max    FileOptions
 	err    error // sticky
 	close  func() error
 }
 
-// format reads the keys of one format, in batches.
-type format interface {
+// keyFormat reads the keys of one format, in batches.
+type keyFormat interface {
 	// read fills dst from its start and returns how many keys it read: fewer than
 	// len(dst) come with an error, which is io.EOF at the end. Unless sizes is nil,
 	// it has the length of dst, and sizes[i] becomes the size that goes with dst[i].
