@@ -143,7 +143,7 @@ func (b *builder) traceKeys(s *lookups.Spec, f *lookupFile, sparse int, rows int
 		b.fail(at("file"), "a trace holds the keys of one embedding layer; the model %s has %d", b.sc.Model.Name, sparse)
 		return false
 	}
-	if f.Format != "" && !b.oneOf(at("format"), f.Format, lookups.Formats()) {
+	if f.Format != "" && !b.oneOf(at("format"), lookups.FormatName(f.Format), lookups.Formats()) {
 		return false
 	}
 	keys, _, err := lookups.LoadKeys(b.resolve(f.File), lookups.FileOptions{Format: f.Format, Column: f.Column}, rows)

@@ -40,6 +40,10 @@ var owners = []struct {
 	{"github.com/jedib0t/go-pretty/v6", []string{"reports"}},
 	{"github.com/BurntSushi/toml", []string{"hw/spec", "hw", "workloads", "scenarios"}},
 	{"github.com/klauspost/compress", []string{"workloads/lookups"}},
+	{"github.com/pierrec/lz4/v4", []string{"workloads/lookups"}},
+	{"github.com/parquet-go/parquet-go/format", []string{"workloads/lookups"}}, // not its reader: see lookups/parquet.go
+	{"github.com/parquet-go/parquet-go/encoding/thrift", []string{"workloads/lookups"}},
+	{"github.com/parquet-go/parquet-go/deprecated", []string{"workloads/lookups"}}, // types of old files
 	{"github.com/spf13/cobra", []string{"cmd/stowage"}},
 	{"github.com/spf13/pflag", []string{"cmd/stowage"}},
 }
@@ -48,7 +52,8 @@ var owners = []struct {
 var testOnly = []string{
 	"pgregory.net/rapid", "github.com/google/go-cmp", "go.uber.org/goleak",
 	"github.com/rogpeppe/go-internal/testscript",
-	"github.com/klauspost/compress", // to make compressed trace files
+	"github.com/klauspost/compress",    // to make compressed trace files
+	"github.com/parquet-go/parquet-go", // to make Parquet files
 }
 
 // topLevel is what lies at the top of the repository beside dot-files.

@@ -31,6 +31,15 @@ const (
 // files are named by it.
 const oracleGeneral = "oracleGeneral"
 
+// FormatName returns the name that Formats() has for a format: oracle for
+// oracleGeneral, any other as it is.
+func FormatName(name string) string {
+	if name == oracleGeneral {
+		return OracleFormat
+	}
+	return name
+}
+
 // Formats lists the names that FileOptions.Format takes.
 func Formats() []string {
 	return []string{TextFormat, LIRSFormat, CSVFormat, ARCFormat, OracleFormat, ParquetFormat}
@@ -143,10 +152,8 @@ func (o *FileOptions) complete(name string) error {
 	if o.Format == "" {
 		o.Format = byExtension(name)
 	}
+	o.Format = FormatName(o.Format)
 	switch o.Format {
-	case oracleGeneral:
-		o.Format = OracleFormat
-		fallthrough
 	case TextFormat, LIRSFormat, ARCFormat, OracleFormat:
 		if o.Column != "" {
 			return fmt.Errorf("%s: column %q: only the formats csv and parquet have columns, this file is read as %s", name, o.Column, o.Format)
