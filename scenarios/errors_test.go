@@ -261,7 +261,7 @@ var faults = []struct {
 	{"trace file with text", fine, traced(`file = "keys.csv.txt"`),
 		`x.toml:19:8: lookups.file: keys.csv.txt:3: "1,8": not a key: want one whole number from 0 to 18446744073709551615`},
 	{"trace file of another format", fine, traced("file = \"keys.csv\"\nformat = \"cvs\""),
-		`x.toml:20:10: lookups.format: unknown value "cvs"; did you mean "csv"? (known: text, lirs, csv)`},
+		`x.toml:20:10: lookups.format: unknown value "cvs"; did you mean "csv"? (known: text, lirs, csv, arc, oracle, parquet)`},
 	{"trace file without the column", fine, traced("file = \"keys.csv\"\ncolumn = \"kye\""),
 		`x.toml:19:8: lookups.file: keys.csv:1: "time,key": no column "kye": want one of time, key; did you mean key?`},
 
