@@ -27,6 +27,9 @@ var registered = []entry{
 	{Policy{"fifo", "evict the row that was filled first"}, newFIFO},
 	{Policy{"lfu", "evict the row with the fewest lookups since it was filled; among equals the one that got there first"}, newLFU},
 	{Policy{"clock", "evict in the order of filling, but give a row that was hit another turn"}, newClock},
+	{Policy{"2q", "a FIFO queue for new rows, an LRU part for those looked up again soon after they left it"}, newTwoQ},
+	{Policy{"arc", "LRU lists of rows used once and rows used again, whose sizes adapt to the keys missed lately"}, newARC},
+	{Policy{"s3-fifo", "a small queue for new rows, a main queue for those used there or missed soon after; no movement on hits"}, newS3FIFO},
 	{Policy{"min", "evict the row whose next use is farthest (Belady's optimum; needs the future)"}, newMIN},
 }
 
@@ -71,6 +74,17 @@ type policy interface {
 	// replay runs single lookups on the table and returns the misses. Each key
 	// is looked up once: a round of one key without pins.
 	replay(keys []uint32) int
+}
+
+// rememberer is a policy that remembers keys that are in no slot, and behaves
+// differently when one of them is looked up. A key that is neither in a slot nor
+// remembered is new to it: its number may be given to another.
+type rememberer interface {
+	// remembers reports whether k is remembered.
+	remembers(k uint32) bool
+
+	// ghosts is the most keys that are ever remembered at a time.
+	ghosts() int
 }
 
 // newPolicy makes the policy that t's configuration names.

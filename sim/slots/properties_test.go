@@ -148,6 +148,7 @@ func checkTable(t failer, table *Table, w *twin) {
 	}
 	held := map[int]uint32{}
 	pinned := 0
+	checkGhosts(t, table)
 	for k := range uint32(table.cfg.Rows) {
 		s, ok := table.Slot(k)
 		if ok != slices.Contains(w.held, k) {
@@ -178,6 +179,29 @@ func checkTable(t failer, table *Table, w *twin) {
 	}
 	if len(held) != table.Used() || pinned != table.Pinned() {
 		t.Fatalf("%d rows are in slots and %d pinned, the table says %d and %d", len(held), pinned, table.Used(), table.Pinned())
+	}
+}
+
+// checkGhosts checks that the keys remembered are in no slot, and no more than
+// stated.
+func checkGhosts(t failer, table *Table) {
+	t.Helper()
+	p, ok := table.policy.(rememberer)
+	if !ok {
+		return
+	}
+	n := 0
+	for k := range uint32(table.cfg.Rows) {
+		if !p.remembers(k) {
+			continue
+		}
+		n++
+		if _, ok := table.Slot(k); ok {
+			t.Fatalf("row %d is in a slot and remembered", k)
+		}
+	}
+	if n > p.ghosts() {
+		t.Fatalf("%d rows are remembered, at most %d are stated", n, p.ghosts())
 	}
 }
 

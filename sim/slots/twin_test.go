@@ -54,6 +54,12 @@ func newSlow(w *twin) slow {
 		return &slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}
 	case "min":
 		return slowMIN{w}
+	case "s3-fifo":
+		return &slowS3FIFO{twin: w, uses: map[uint32]int{}}
+	case "2q":
+		return &slowTwoQ{twin: w}
+	case "arc":
+		return &slowARC{twin: w}
 	}
 	panic("replacement policy " + w.policy + " has no twin")
 }

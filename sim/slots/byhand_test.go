@@ -1,0 +1,180 @@
+package slots
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"stowage/workloads/lookups"
+)
+
+// byHand are short traces worked out by hand: "a" is a lookup that misses and
+// takes a free slot, "a!" one that hits, "a>b" one that misses and takes the slot of
+// b, and "a-" one that misses and is not admitted.
+var byHand = []struct {
+	name, policy string
+	slots        int
+	steps        string
+}{
+	{
+		// Small holds a..j. At k it is a's turn, which was used twice and goes to main,
+		// then b's, which was used once and leaves. b is remembered, so it returns into
+		// main, and c makes room. Then small is d..k and main a, b: l pushes d out; d
+		// returns over e, and so on.
+		"used twice goes to main, used once leaves and returns to main", "s3-fifo", 10,
+		"a b c d e f g h i j a! a! b! k>b b>c l>d d>e",
+	},
+	{
+		// Small has one slot of ten, main nine. a to j all go to main at k, because
+		// each was used twice; small is then empty but for the row being filled, and
+		// main holds more than nine: a, the oldest with counter 0, leaves and is not
+		// remembered. At l the small queue holds k alone, main nine: k leaves, is
+		// remembered, and returns into main at the cost of l.
+		"rows that leave main are forgotten", "s3-fifo", 10,
+		"a b c d e f g h i j " + strings.Repeat("a! b! c! d! e! f! g! h! i! j! ", 2) + "k>a l>k a>l k>a",
+	},
+	{
+		// The FIFO part is to hold one of four slots, the ghosts are two. e pushes a
+		// out, which is remembered and returns into the LRU part over b. The hit on c
+		// moves nothing: c is next. Then d, and b is no longer remembered (c and d
+		// are), so it enters the FIFO part over e.
+		"only remembered rows enter the LRU part", "2q", 4,
+		"a b c d e>a a>b c! f>c g>d b>e a! c>f",
+	},
+	{
+		// T1 = a b; a moves to T2. c: T1 = b is longer than the target 0, b goes to B1.
+		// b in B1: target 1, T1 = c is not longer, a leaves T2 for B2. a in B2: target 0,
+		// c leaves for B1. d: T1 is empty, the oldest of T2 = b a leaves.
+		"the target goes up and down", "arc", 2,
+		"a b a! c>b b>a a>c d>b",
+	},
+	{
+		// T1 fills all slots and B1 is empty: rows leave without being remembered, so
+		// a is new again and d leaves T1, not T2.
+		"a scan is forgotten", "arc", 3,
+		"a b c d>a e>b a>c b>d",
+	},
+}
+
+func TestByHand(t *testing.T) {
+	for _, test := range byHand {
+		t.Run(test.policy+"/"+test.name, func(t *testing.T) {
+			var keys []uint32
+			for _, step := range strings.Fields(test.steps) {
+				keys = append(keys, uint32(step[0]-'a'))
+			}
+			cfg := Config{Slots: test.slots, Rows: 26, Policy: test.policy}
+			if got := replaySteps(t, cfg, keys); got != strings.Join(strings.Fields(test.steps), " ") {
+				t.Errorf("replay:\n got %s\nwant %s", got, test.steps)
+			}
+			if got := planSteps(t, cfg, keys); got != strings.Join(strings.Fields(test.steps), " ") {
+				t.Errorf("rounds:\n got %s\nwant %s", got, test.steps)
+			}
+		})
+	}
+}
+
+// step is how byHand writes a lookup of k that turned what was held into what is.
+func step(k uint32, before, after map[uint32]bool) string {
+	name := string(rune('a' + k))
+	if before[k] {
+		return name + "!"
+	}
+	for old := range before {
+		if !after[old] {
+			return name + ">" + string(rune('a'+old))
+		}
+	}
+	if !after[k] {
+		return name + "-"
+	}
+	return name
+}
+
+func held(table *Table) map[uint32]bool {
+	rows := map[uint32]bool{}
+	for k := range uint32(table.cfg.Rows) {
+		if _, ok := table.Slot(k); ok {
+			rows[k] = true
+		}
+	}
+	return rows
+}
+
+// replaySteps replays the keys one call each.
+func replaySteps(t *testing.T, cfg Config, keys []uint32) string {
+	table := newTable(t, cfg)
+	var steps []string
+	for i, k := range keys {
+		before := held(table)
+		misses := table.Replay(keys[i : i+1])
+		if (misses == 0) != before[k] {
+			t.Fatalf("lookup %d: %d misses, in a slot: %v", i, misses, before[k])
+		}
+		steps = append(steps, step(k, before, held(table)))
+	}
+	return strings.Join(steps, " ")
+}
+
+// planSteps plans the keys as rounds of one.
+func planSteps(t *testing.T, cfg Config, keys []uint32) string {
+	table := newTable(t, cfg)
+	var steps []string
+	for _, k := range keys {
+		before := held(table)
+		if _, err := table.Plan(lookups.Round{Lookups: 1, Keys: []uint32{k}, Counts: []uint32{1}}); err != nil {
+			t.Fatal(err)
+		}
+		table.Release()
+		steps = append(steps, step(k, before, held(table)))
+	}
+	return strings.Join(steps, " ")
+}
+
+// TestPinnedByHand: rounds of several rows with the round before in flight.
+// Rounds are letters; what leaves is written behind each.
+func TestPinnedByHand(t *testing.T) {
+	for _, test := range []struct {
+		policy string
+		slots  int
+		steps  string
+	}{
+		// a is the oldest, but the round before uses it: b leaves.
+		{"2q", 4, "a b c ad e>b"},
+		{"s3-fifo", 4, "a b c ad e>b"},
+		// All of T1 = b c is pinned: the oldest of T2 leaves.
+		{"arc", 3, "a a bc d>a"},
+		// The oldest two are pinned: the third leaves.
+		{"2q", 4, "c d ab cd e>a"},
+		{"s3-fifo", 4, "c d ab cd e>a"},
+	} {
+		t.Run(test.policy, func(t *testing.T) {
+			table := newTable(t, Config{Slots: test.slots, Rows: 26, Policy: test.policy})
+			u := lookups.NewUniquer(26)
+			var got []string
+			for _, step := range strings.Fields(test.steps) {
+				name, _, _ := strings.Cut(step, ">")
+				var keys []uint32
+				for _, c := range name {
+					keys = append(keys, uint32(c-'a'))
+				}
+				for table.InFlight() > 1 {
+					table.Release()
+				}
+				if _, err := table.Plan(u.Unique(keys)); err != nil {
+					t.Fatal(err)
+				}
+				for i, m := range table.Evictions() {
+					if i == 0 {
+						name += ">"
+					}
+					name += fmt.Sprint(string(rune('a' + m.Key)))
+				}
+				got = append(got, name)
+			}
+			if s := strings.Join(got, " "); s != test.steps {
+				t.Errorf("got %s, want %s", s, test.steps)
+			}
+		})
+	}
+}
