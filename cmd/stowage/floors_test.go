@@ -18,7 +18,7 @@ import (
 // packages on lower floors, in its tests too.
 var floors = []string{
 	"hw/unit", "hw/spec", "hw", "workloads", "workloads/lookups",
-	"sim/engine", "sim/slots", "sim/network", "sim/pipeline", "sim/placement", "sim",
+	"sim/engine", "sim/slots", "sim/network", "sim/pipeline", "sim/placement", "sim/rounds", "sim",
 	"scenarios", "reports", "cmd/stowage",
 }
 

@@ -1,0 +1,10 @@
+// Package rounds is how a round of embedding rows gets into accelerator memory:
+// from which tier below the slots each row comes, what the accelerators exchange,
+// and how long an extraction takes that reads several sources.
+//
+// # Tiers
+//
+// A [Tier] is host DRAM, an SSD or a set of parameter servers, with its costs. A
+// [Hierarchy] says where each row is: it is a state machine of rows and tiers,
+// without a clock. Its [Traffic] counts rows, and Traffic.Seconds prices them.
+package rounds
