@@ -66,6 +66,58 @@ func BenchmarkUnique(b *testing.B) {
 	}
 }
 
+// BenchmarkDense reports ns per key and, of the distinct keys, bytes per key, of
+// the sparse keys of a skewed trace, beside the floor: a table indexed by dense
+// keys.
+func BenchmarkDense(b *testing.B) {
+	const batch, batches = 4096, 512
+	for _, rows := range []int64{1e5, 1e7} {
+		z, err := NewIntZipf(rows, 1, 42)
+		if err != nil {
+			b.Fatal(err)
+		}
+		rank, keys := make([]uint32, batch*batches), make([]uint64, batch*batches)
+		z.Fill(rank)
+		for i, r := range rank {
+			keys[i] = uint64(r) * 0x9e3779b97f4a7c15
+		}
+		perKey := func(b *testing.B) {
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(batch*batches), "ns/key")
+			b.ReportMetric(0, "ns/op")
+		}
+		b.Run(fmt.Sprintf("rows=%d/floor", rows), func(b *testing.B) {
+			ids := make([]uint32, rows)
+			for b.Loop() {
+				clear(ids)
+				n := uint32(0)
+				for _, r := range rank {
+					if ids[r] == 0 {
+						n++
+						ids[r] = n
+					}
+				}
+			}
+			perKey(b)
+		})
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			var dst []uint32
+			cells, distinct := 0, int64(0)
+			for b.Loop() {
+				d := NewDensifier()
+				for i := range batches {
+					dst, _ = d.Dense(dst, keys[i*batch:(i+1)*batch])
+				}
+				cells, distinct = 0, d.Distinct()
+				for i := range d.shards {
+					cells += len(d.shards[i].cells)
+				}
+			}
+			perKey(b)
+			b.ReportMetric(12*float64(cells)/float64(distinct), "B/key")
+		})
+	}
+}
+
 // BenchmarkRead reports ns per key and MB/s of every format, without compression,
 // beside the floor: a bare loop over the bytes of the text.
 func BenchmarkRead(b *testing.B) {

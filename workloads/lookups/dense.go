@@ -4,22 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 )
 
 // Densify renumbers 64-bit keys to 0, 1, 2, … in order of first appearance, and
 // returns how many distinct keys there are.
 func Densify(keys []uint64) (dense []uint32, distinct int64, err error) {
-	d := newDensifier()
-	dense = make([]uint32, 0, len(keys))
-	for _, k := range keys {
-		id, err := d.id(k)
-		if err != nil {
-			return dense, int64(d.n), err
+	d := NewDensifier()
+	dense, err = d.Dense(nil, keys)
+	return dense, d.Distinct(), err
+}
+
+// CountDistinct reads all keys of a trace and returns how many there are and how
+// many of them are distinct. It holds the distinct keys (see Densifier). On an
+// error the counts are those of the keys before it.
+func CountDistinct(r *KeyReader) (keys, distinct int64, err error) {
+	d := NewDensifier()
+	buf, ids := make([]uint64, 4096), []uint32(nil)
+	for {
+		n, err := r.Read(buf)
+		var bad error
+		if ids, bad = d.Dense(ids, buf[:n]); bad != nil {
+			err = r.At(bad)
 		}
-		dense = append(dense, id)
+		keys += int64(len(ids))
+		if errors.Is(err, io.EOF) {
+			return keys, d.Distinct(), nil
+		}
+		if err != nil {
+			return keys, d.Distinct(), err
+		}
 	}
-	return dense, int64(d.n), nil
 }
 
 // LoadKeys reads a whole trace file for a layer of the given rows. Keys that are
@@ -44,7 +58,7 @@ func LoadKeys(path string, opt FileOptions, rows int64) (keys []uint32, bound in
 func loadKeys(r *KeyReader, rows int64) (keys []uint32, bound int64, err error) {
 	l := loader{rows: uint64(rows)}
 	if rows == 0 {
-		l.dense = newDensifier()
+		l.dense = NewDensifier()
 	}
 	buf := make([]uint64, 4096)
 	for {
@@ -72,7 +86,7 @@ func loadKeys(r *KeyReader, rows int64) (keys []uint32, bound int64, err error) 
 type loader struct {
 	keys  []uint32
 	rows  uint64
-	dense *densifier // nil while keys are as they are
+	dense *Densifier // nil while keys are as they are
 }
 
 func (l *loader) add(k uint64) error {
@@ -81,7 +95,7 @@ func (l *loader) add(k uint64) error {
 			l.keys = append(l.keys, uint32(k))
 			return nil
 		}
-		l.dense = newDensifier()
+		l.dense = NewDensifier()
 		for i, old := range l.keys {
 			l.keys[i], _ = l.dense.id(uint64(old)) // fits: fewer than rows
 		}
@@ -101,61 +115,5 @@ func (l *loader) bound() int64 {
 	if l.rows > 0 {
 		return int64(l.rows)
 	}
-	return int64(l.dense.n)
-}
-
-// densifier numbers keys by first appearance: open addressing, linear probing,
-// load at most 1/2. Ids are kept plus one, so that zero is free.
-type densifier struct {
-	keys  []uint64
-	ids   []uint32
-	shift uint
-	n     uint64
-}
-
-func newDensifier() *densifier {
-	d := &densifier{}
-	d.size(1 << 12)
-	return d
-}
-
-func (d *densifier) size(n int) {
-	d.keys, d.ids = make([]uint64, n), make([]uint32, n)
-	d.shift = uint(64 - bits.Len(uint(n-1)))
-}
-
-func (d *densifier) id(k uint64) (uint32, error) {
-	at := d.find(k)
-	if d.ids[at] != 0 {
-		return d.ids[at] - 1, nil
-	}
-	if d.n == MaxRows {
-		return 0, fmt.Errorf("more than %d distinct keys: keys are renumbered to 32 bits", int64(MaxRows))
-	}
-	d.n++
-	d.keys[at], d.ids[at] = k, uint32(d.n)
-	if 2*d.n > uint64(len(d.keys)) {
-		d.grow()
-	}
-	return uint32(d.n - 1), nil
-}
-
-func (d *densifier) find(k uint64) int {
-	h := k ^ k>>32
-	at := int(h * 0x9e3779b97f4a7c15 >> d.shift)
-	for d.ids[at] != 0 && d.keys[at] != k {
-		at = (at + 1) & (len(d.keys) - 1)
-	}
-	return at
-}
-
-func (d *densifier) grow() {
-	keys, ids := d.keys, d.ids
-	d.size(2 * len(keys))
-	for i, id := range ids {
-		if id != 0 {
-			at := d.find(keys[i])
-			d.keys[at], d.ids[at] = keys[i], id
-		}
-	}
+	return l.dense.Distinct()
 }
