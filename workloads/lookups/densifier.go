@@ -3,6 +3,7 @@ package lookups
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // Densifier renumbers 64-bit keys to 0, 1, 2, … in order of first appearance, batch
@@ -112,7 +113,9 @@ func denseHome(h uint64, n int) int {
 // grow moves the keys to a table that is larger by half.
 func (s *denseShard) grow() {
 	old := s.cells
-	s.cells = make([]denseCell, len(old)+len(old)/2)
+	s.cells = slices.Grow([]denseCell(nil), len(old)+len(old)/2)
+	s.cells = s.cells[:cap(s.cells)] // the allocator rounds up: take what it gives
+	clear(s.cells)
 	for _, c := range old {
 		if c.id == 0 {
 			continue

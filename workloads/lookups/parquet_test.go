@@ -143,7 +143,7 @@ func TestParquetErrors(t *testing.T) {
 		{plain, FileOptions{Column: "user.name"}, "[]", "column user.name is STRING: want integers (columns of integers: t, user.k)"},
 		{plain, FileOptions{Column: "t", MaxBytes: 100}, "[]", "more than 100 bytes in the file"},
 		{parquetFile(t, parquet.Timestamp(parquet.Nanosecond), int64s(5)), k, "[]", "column user.k is TIMESTAMP"},
-		{parquetFile(t, parquet.Decimal(2, 9, parquet.Int64Type), int64s(5)), k, "[]", "column user.k is DECIMAL"},
+		{parquetFile(t, parquet.Decimal(2, 12, parquet.Int64Type), int64s(5)), k, "[]", "column user.k is DECIMAL"},
 		{parquetFile(t, parquet.Leaf(parquet.DoubleType), []parquet.Value{parquet.DoubleValue(1)}), k, "[]", "column user.k is DOUBLE: want integers"},
 		{parquetFile(t, parquet.Repeated(parquet.Int(64)), nil), k, "[]", "column user.k is a list"},
 		{parquetFile(t, parquet.Leaf(parquet.Int64Type), int64s(5, 6)), k, "[5 6]", ""},
