@@ -103,7 +103,8 @@ func TestSeedMatters(t *testing.T) {
 }
 
 // What the fitness reckons with is what the simulation then sees: the warm round's
-// unique rows, misses and write-backs, exactly.
+// unique rows and, but for the division of the slots among several devices, misses
+// and write-backs.
 func TestWarmRoundIsTheSimulatedOne(t *testing.T) {
 	for _, lookahead := range []string{"lookahead = 0", "lookahead = 1", "lookahead = 3"} {
 		s := parsed(t, onGPU("lookahead = 1", lookahead, "batch = 512", "batch = 64", `"1 %"`, "17500", "rounds = 12", "rounds = 60"))
@@ -124,8 +125,8 @@ func TestWarmRoundIsTheSimulatedOne(t *testing.T) {
 			gotMisses += float64(rd.Slots.Misses) / n
 			gotBacks += float64(rd.Slots.WriteBacks) / n
 		}
-		near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(a, b) }
-		if !near(unique, gotUnique) || !near(misses, gotMisses) || !near(backs, gotBacks) || misses == 0 || backs == 0 {
+		near := func(a, b float64) bool { return math.Abs(a-b) <= 0.01*math.Max(a, b) }
+		if math.Abs(unique-gotUnique) > 1e-9*unique || !near(misses, gotMisses) || !near(backs, gotBacks) || misses == 0 || backs == 0 {
 			t.Errorf("%s: the fitness reckons with %v unique rows, %v misses, %v write-backs a round; simulated %v, %v, %v",
 				lookahead, unique, misses, backs, gotUnique, gotMisses, gotBacks)
 		}

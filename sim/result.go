@@ -109,8 +109,9 @@ type Round struct {
 type SlotCounters struct {
 	Lookups    int64   `json:"lookups"`
 	Unique     int64   `json:"unique"`
-	Hits       int64   `json:"hits"`   // unique rows found in a slot
-	Misses     int64   `json:"misses"` // unique rows written into a slot
+	Hits       int64   `json:"hits"`               // unique rows found in a slot
+	Misses     int64   `json:"misses"`             // unique rows that were in no slot
+	Bypasses   int64   `json:"bypasses,omitempty"` // of Misses: served from host memory, without a slot
 	Evictions  int64   `json:"evictions"`
 	WriteBacks int64   `json:"write_backs"`
 	HitRatio   float64 `json:"hit_ratio"` // hits / unique

@@ -8,9 +8,9 @@ import (
 
 	"stowage/hw/unit"
 	"stowage/sim/engine"
-	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
+	"stowage/sim/rounds"
 	"stowage/sim/slots"
 	"stowage/workloads/lookups"
 )
@@ -23,6 +23,9 @@ type Job struct {
 	// Embeddings are the layers that use a slot table where the plan puts them
 	// on an accelerator; layers that it puts on CPUs are passed over.
 	Embeddings []Embedding
+	// Feed holds the rules by which their rows get into place, and the costs that
+	// do not follow from the hardware; what the plan decides is left out.
+	Feed rounds.Spec
 	// MaxEvents bounds the run; 0: engine.DefaultMaxEvents.
 	MaxEvents uint64
 }
@@ -31,8 +34,13 @@ type Job struct {
 type Embedding struct {
 	Layer    int
 	Trace    *lookups.Trace // at least Job.Rounds rounds
+	Layout   lookups.Layout // of the trace's raw lookups, where it has them
 	Slots    slots.Config
-	RowBytes unit.Bytes
+	RowBytes unit.Bytes // of a slot
+	OutBytes unit.Bytes // of a row's value, which devices exchange
+
+	// StateBytes of optimizer state stay on the host for each row.
+	StateBytes unit.Bytes
 }
 
 // Enough adds to a *slots.ShortageError, which speaks of one round, how many slots
@@ -47,8 +55,7 @@ func (em *Embedding) Enough(err error, lookahead int) error {
 
 // Train simulates a job: micro-batches through the stages under the schedule,
 // transfers over links that they share, gradient synchronisation, and for
-// stages with embedding layers on accelerators the slot tables, filled up to
-// Problem.Lookahead rounds ahead.
+// stages with embedding layers on accelerators the slot tables (package rounds).
 //
 // It returns what the rounds took, stage by stage. When ctx ends or MaxEvents do
 // not suffice, the rounds finished so far are returned together with an error
@@ -60,8 +67,8 @@ func Train(ctx context.Context, job Job) (*Run, error) {
 		return nil, err
 	}
 	err = t.e.Run(ctx)
-	if t.failure != nil {
-		return nil, t.failure
+	if failure := t.failed(); failure != nil {
+		return nil, failure
 	}
 	var limit *engine.LimitError
 	if errors.As(err, &limit) {
@@ -77,6 +84,11 @@ type Run struct {
 	Events uint64
 	Counts slots.Counts // over the finished rounds and all slot tables
 
+	PeakUsed int64         // most slots in use at a time, all slot tables together
+	Stalls   rounds.Stalls // waits for embedding rows, by cause, over all stages
+	Splits   int           // rounds or passes that were cut into parts
+	Waits    int           // times that one waited for slots
+
 	// Usage is how each stage spent the time until Elapsed: End, or later when the
 	// run was stopped in the middle of a round. An operation that was cut short
 	// counts in full, so that a stage of a stopped run may have used a little more.
@@ -89,22 +101,12 @@ type training struct {
 	job     Job
 	e       *engine.Engine
 	exec    *pipeline.Exec
-	stages  []*trainStage
 	rounds  []Round
 	waiting []int // per round: stages that have not finished it
 	done    int   // finished rounds
-	counts  []slots.Counts
-	failure error // of a process: the run cannot go on
-}
-
-// trainStage is the slot tables of one stage and what they wait for.
-type trainStage struct {
-	index      int
-	embeddings []Embedding
-	tables     []*slots.Table
-	ready      int              // rounds whose rows are in place
-	finished   []*engine.Signal // per round: its updates are done
-	stalled    time.Duration
+	wires   *wires
+	feeds   []*rounds.Feed  // per stage; nil: no slot tables
+	stalled []time.Duration // per stage, until its last finished round
 }
 
 func newTraining(job Job) (*training, error) {
@@ -126,131 +128,126 @@ func newTraining(job Job) (*training, error) {
 		e:       engine.New(engine.Options{MaxEvents: job.MaxEvents}),
 		rounds:  make([]Round, job.Rounds),
 		waiting: make([]int, job.Rounds),
-		counts:  make([]slots.Counts, job.Rounds),
 	}
+	t.wires = newWires(t.e, &t.job, pipe, transfers)
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
 	}
 	if err := t.embed(pipe.Stages); err != nil {
 		return nil, err
 	}
-	hooks := pipeline.Hooks{Transfer: t.wire(pipe, transfers), Ready: t.isReady, Done: t.stageDone}
+	hooks := pipeline.Hooks{
+		Transfer: t.wires.transfer, Ready: t.isReady, Stalled: t.waited, Backward: t.turned, Done: t.stageDone,
+	}
 	t.exec = pipeline.NewExec(t.e, pipe, job.Rounds, hooks)
 	t.start()
 	return t, nil
 }
 
-// embed makes the slot tables of the stages that need them.
+// embed makes the feeds of the stages with embedding layers on accelerators.
 func (t *training) embed(stages int) error {
-	t.stages = make([]*trainStage, stages)
-	for i := range t.stages {
-		t.stages[i] = &trainStage{index: i, ready: t.job.Rounds}
+	t.feeds = make([]*rounds.Feed, stages)
+	t.stalled = make([]time.Duration, stages)
+	layers := make([][]rounds.Layer, stages)
+	for i := range t.job.Embeddings {
+		em := &t.job.Embeddings[i]
+		if Accelerated(t.job.Problem.Cluster, t.job.Plan, em.Layer) {
+			s := t.job.Plan.StageOf[em.Layer]
+			layers[s] = append(layers[s], em.layer(t.job.Problem))
+		}
 	}
-	for _, em := range t.job.Embeddings {
-		pool := &t.job.Problem.Cluster.Pools[t.job.Plan.Scheme[em.Layer]]
-		if !pool.Device.Kind.Accelerator() {
+	for s, ls := range layers {
+		if len(ls) == 0 {
 			continue
 		}
-		if em.Trace.Rounds() < t.job.Rounds {
-			return fmt.Errorf("the lookups of layer %q end after %d of %d rounds", t.job.Problem.Model.Layers[em.Layer].Name, em.Trace.Rounds(), t.job.Rounds)
-		}
-		table, err := slots.New(em.Slots)
+		feed, err := rounds.New(t.e, t.job.feed(s, ls), rounds.Hooks{
+			Ready:    func(int) { t.exec.Wake(s) },
+			Transfer: t.wires.host(s),
+		})
 		if err != nil {
-			return fmt.Errorf("slot table of layer %q: %w", t.job.Problem.Model.Layers[em.Layer].Name, err)
+			return err
 		}
-		st := t.stages[t.job.Plan.StageOf[em.Layer]]
-		st.embeddings, st.tables = append(st.embeddings, em), append(st.tables, table)
-		st.ready = 0
+		t.feeds[s] = feed
 	}
 	return nil
 }
 
-// start begins the pipeline and one prefetch process for every stage with slot tables.
+// layer describes an embedding layer to the feed of its stage.
+func (em *Embedding) layer(p *placement.Problem) rounds.Layer {
+	return rounds.Layer{
+		Name: p.Model.Layers[em.Layer].Name, Trace: em.Trace, Layout: em.Layout, Slots: em.Slots,
+		RowBytes: em.RowBytes, OutBytes: em.OutBytes, StateBytes: em.StateBytes,
+	}
+}
+
+// feed describes the feed of a stage: the job's rules on the stage's hardware.
+func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
+	st := &job.Plan.Stages[stage]
+	pool := &job.Problem.Cluster.Pools[st.Pool]
+	spec := job.Feed
+	spec.Name = fmt.Sprintf("stage %d", stage)
+	spec.Layers, spec.Rounds, spec.Devices = layers, job.Rounds, st.Devices
+	spec.Lookahead, spec.ReadOnly = job.Problem.Lookahead, job.Problem.Inference
+	spec.Costs.Index = pool.Device.Gather.Rows
+	spec.Costs.Host, spec.Costs.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))
+	spec.Costs.PerNode, spec.Costs.Link = pool.Node.Devices, pool.Node.HostLink
+	return spec
+}
+
+// start begins the pipeline and the feeds.
 func (t *training) start() {
-	for _, st := range t.stages {
-		if len(st.tables) == 0 {
-			continue
+	for _, f := range t.feeds {
+		if f != nil {
+			f.Start()
 		}
-		st.finished = make([]*engine.Signal, t.job.Rounds)
-		for r := range st.finished {
-			st.finished[r] = t.e.Signal(fmt.Sprintf("round %d of stage %d", r, st.index))
-		}
-		t.e.Go(fmt.Sprintf("prefetch of stage %d", st.index), func(p *engine.Process) { t.prefetch(p, st) })
 	}
 	t.e.After(0, t.exec.Start)
 }
 
-// prefetch brings the rows of one round after another into their slots, at most
-// Lookahead rounds before the round that computes.
-func (t *training) prefetch(p *engine.Process, st *trainStage) {
-	ahead := t.job.Problem.Lookahead
-	for r := range t.job.Rounds {
-		if before := r - 1 - ahead; before >= 0 {
-			p.Wait(st.finished[before])
-		}
-		d, err := t.plan(st, r)
-		if err != nil {
-			t.failure = err
-			return // the pipeline waits for ever; Train reports the failure
-		}
-		p.Sleep(d)
-		st.ready = r + 1
-		t.exec.Wake(st.index)
+func (t *training) isReady(stage, round int) bool {
+	return t.feeds[stage] == nil || t.feeds[stage].Ready(round)
+}
+
+func (t *training) waited(stage, round int, since time.Duration) {
+	t.feeds[stage].Stalled(round, since, t.e.Now())
+}
+
+func (t *training) turned(stage, round int) {
+	if f := t.feeds[stage]; f != nil {
+		f.Backward(round)
 	}
 }
 
-// plan updates the slot tables of a stage for round r and returns how long the
-// rows take to arrive. A round in flight keeps its rows until the round that is
-// Lookahead + 1 later is planned, so that what is in the slots never depends on
-// timing.
-func (t *training) plan(st *trainStage, r int) (time.Duration, error) {
-	var sum slots.Counts
-	var in, out float64
-	for i, table := range st.tables {
-		for table.InFlight() > t.job.Problem.Lookahead {
-			table.Release()
+// failed returns why a feed could not go on.
+func (t *training) failed() error {
+	for s, f := range t.feeds {
+		if f != nil && f.Failed() != nil {
+			return t.enough(s, f.Failed())
 		}
-		em := &st.embeddings[i]
-		c, err := table.Plan(em.Trace.Round(r))
-		if err != nil {
-			return 0, fmt.Errorf("slot table of layer %q: %w", t.job.Problem.Model.Layers[em.Layer].Name, em.Enough(err, t.job.Problem.Lookahead))
-		}
-		row := float64(em.RowBytes)
-		in += float64(c.Misses) * row
-		out += float64(c.WriteBacks) * row
-		used := sum.Used + c.Used
-		sum = sum.Add(c)
-		sum.Used = used
 	}
-	used := t.counts[r].Used + sum.Used
-	t.counts[r] = t.counts[r].Add(sum)
-	t.counts[r].Used = used
-	t.addBytes(r, in, out)
-	return t.job.Problem.FetchTime(&t.job.Plan.Stages[st.index],
-		float64(sum.Unique), float64(sum.Misses), float64(sum.WriteBacks), in, out)
+	return nil
 }
 
-func (t *training) addBytes(r int, in, out float64) {
-	rd := &t.rounds[r]
-	if rd.Slots == nil {
-		rd.Slots = &SlotCounters{}
+// enough adds to a shortage of slots how many would do.
+func (t *training) enough(stage int, err error) error {
+	for i := range t.job.Embeddings {
+		em := &t.job.Embeddings[i]
+		if t.job.Plan.StageOf[em.Layer] == stage {
+			return em.Enough(err, t.job.Problem.Lookahead)
+		}
 	}
-	rd.Slots.BytesIn += int64(in)
-	rd.Slots.BytesOut += int64(out)
+	return err
 }
-
-func (t *training) isReady(stage, round int) bool { return t.stages[stage].ready > round }
 
 // stageDone notes that a stage has finished a round.
 func (t *training) stageDone(stage, round int) {
-	st := t.stages[stage]
-	if st.finished != nil {
-		st.finished[round].Fire()
+	if f := t.feeds[stage]; f != nil {
+		f.Computed(round)
 	}
 	stalled := t.exec.Usage(stage).Stall
 	rd := &t.rounds[round]
-	rd.Stall = max(rd.Stall, stalled-st.stalled)
-	st.stalled = stalled
+	rd.Stall = max(rd.Stall, stalled-t.stalled[stage])
+	t.stalled[stage] = stalled
 	if t.waiting[round]--; t.waiting[round] > 0 {
 		return
 	}
@@ -266,9 +263,9 @@ func (t *training) stageDone(stage, round int) {
 func (t *training) finish() *Run {
 	run := &Run{
 		Rounds: t.rounds[:t.done], Events: t.e.Events(),
-		Usage: make([]pipeline.Usage, len(t.stages)), Elapsed: t.e.Now(),
+		Usage: make([]pipeline.Usage, len(t.feeds)), Elapsed: t.e.Now(),
 	}
-	for i := range t.stages {
+	for i := range t.feeds {
 		run.Usage[i] = t.exec.Usage(i)
 	}
 	for r := range run.Rounds {
@@ -277,56 +274,45 @@ func (t *training) finish() *Run {
 			rd.Throughput = float64(t.job.Problem.Batch) / s
 		}
 		run.End = rd.End
-		c := t.counts[r]
-		run.Counts = run.Counts.Add(c)
-		if rd.Slots == nil {
-			continue
+		for _, f := range t.feeds {
+			if f != nil {
+				run.addRound(rd, f)
+			}
 		}
-		*rd.Slots = SlotCounters{
-			Lookups: int64(c.Lookups), Unique: int64(c.Unique), Hits: int64(c.Hits), Misses: int64(c.Misses),
-			Evictions: int64(c.Evictions), WriteBacks: int64(c.WriteBacks), HitRatio: c.UniqueHitRatio(),
-			BytesIn: rd.Slots.BytesIn, BytesOut: rd.Slots.BytesOut, Used: int64(c.Used),
+		if rd.Slots != nil {
+			run.Counts.Used = int(rd.Slots.Used)
+			if rd.Slots.Unique > 0 {
+				rd.Slots.HitRatio = float64(rd.Slots.Hits) / float64(rd.Slots.Unique)
+			}
+		}
+	}
+	for _, f := range t.feeds {
+		if f != nil {
+			run.Splits += f.Splits()
+			run.Waits += f.Waits()
 		}
 	}
 	return run
 }
 
-// wire lays the links of the plan's stages and returns the transfer hook. A stage
-// has one link out and one in for each class of its ports, which all its
-// transfers share: that is where they contend.
-func (t *training) wire(pipe *pipeline.Pipeline, transfers []placement.Transfer) func(int, bool, func()) {
-	net := network.New(t.e)
-	type port struct {
-		stage int
-		class placement.LinkClass
-		in    bool
+// addRound adds what the feed of one stage did in a round.
+func (run *Run) addRound(rd *Round, f *rounds.Feed) {
+	if rd.Slots == nil {
+		rd.Slots = &SlotCounters{}
 	}
-	ids := map[port]network.LinkID{}
-	link := func(stage, other int, class placement.LinkClass, in bool) network.LinkID {
-		at := port{stage, class, in}
-		id, ok := ids[at]
-		if !ok {
-			a, b := &t.job.Plan.Stages[stage], &t.job.Plan.Stages[other]
-			id = net.Link(fmt.Sprintf("stage %d", stage), unit.Rate(t.job.Problem.PortRate(a.Pool, b.Pool, a.Devices)))
-			ids[at] = id
-		}
-		return id
-	}
-	type lane struct{ forward, backward []network.LinkID }
-	lanes := make([]lane, len(transfers))
-	for i, tr := range transfers {
-		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 {
-			continue
-		}
-		from, to := pipe.Segments[pipe.Channels[i].From].Stage, pipe.Segments[pipe.Channels[i].To].Stage
-		lanes[i].forward = []network.LinkID{link(from, to, tr.Class, false), link(to, from, tr.Class, true)}
-		lanes[i].backward = []network.LinkID{link(to, from, tr.Class, false), link(from, to, tr.Class, true)}
-	}
-	return func(c int, backward bool, done func()) {
-		move, path := transfers[c].Forward, lanes[c].forward
-		if backward {
-			move, path = transfers[c].Backward, lanes[c].backward
-		}
-		net.Transfer(path, move.Bytes, move.Time, done)
-	}
+	w := f.Round(rd.Round)
+	s, c := rd.Slots, w.Counts
+	s.Lookups += int64(c.Lookups)
+	s.Unique += int64(c.Unique)
+	s.Hits += int64(c.Hits)
+	s.Misses += int64(c.Misses)
+	s.Bypasses += int64(c.Bypasses)
+	s.Evictions += int64(c.Evictions)
+	s.WriteBacks += int64(c.WriteBacks)
+	s.BytesIn += int64(w.In)
+	s.BytesOut += int64(w.Out)
+	s.Used += int64(c.Used)
+	run.PeakUsed = max(run.PeakUsed, s.Used)
+	run.Counts = run.Counts.Add(c)
+	run.Stalls = run.Stalls.Add(f.StallsOf(rd.Round))
 }

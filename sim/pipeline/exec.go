@@ -17,6 +17,11 @@ type Hooks struct {
 	// place). It is asked once the first inputs of the round are there, perhaps
 	// repeatedly. After it was false, call Exec.Wake when it may have become true.
 	Ready func(stage, round int) bool
+	// Stalled is called when a stage starts a round for which Ready kept it waiting
+	// since a time, its inputs being there.
+	Stalled func(stage, round int, since time.Duration)
+	// Backward is called when a stage starts the first backward pass of a round.
+	Backward func(stage, round int)
 	// Done is called when a stage has finished a round, gradients synchronised.
 	Done func(stage, round int)
 }
@@ -54,6 +59,7 @@ type execStage struct {
 	usage    Usage
 	stalled  bool
 	stallAt  time.Duration
+	turned   bool   // the round has begun its backward passes
 	ready    func() // meets the obligation that the stall has made
 	complete func() // Exec.complete of this stage, bound once
 	synced   func() // Exec.synced of this stage, bound once
@@ -185,6 +191,12 @@ func (x *Exec) try(i int) {
 	st.running, st.op = true, op
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
+	if op.Backward && !st.turned {
+		st.turned = true
+		if x.h.Backward != nil {
+			x.h.Backward(i, st.round)
+		}
+	}
 }
 
 // mayStart asks Hooks.Ready for a stage whose inputs are there, and keeps the
@@ -203,6 +215,9 @@ func (x *Exec) mayStart(i int) bool {
 		st.stalled = false
 		st.usage.Stall += x.e.Now() - st.stallAt
 		st.ready()
+		if x.h.Stalled != nil {
+			x.h.Stalled(i, st.round, st.stallAt)
+		}
 	}
 	return true
 }
@@ -261,7 +276,7 @@ func (x *Exec) synced(i int) {
 	st := &x.stages[i]
 	round := st.round
 	st.round++
-	st.position, st.running = 0, false
+	st.position, st.running, st.turned = 0, false, false
 	if st.round == x.rounds {
 		st.finished()
 	}

@@ -2,6 +2,23 @@
 // from which tier below the slots each row comes, what the accelerators exchange,
 // and how long an extraction takes that reads several sources.
 //
+// # Rounds as events
+//
+// A [Feed] does it on the event engine, for one group of accelerators:
+//
+//	read -> unique -> plan -> stage -> fetch -> extract -> compute -> update
+//	                   '----> write back
+//
+// Each arrow is a queue. A unit is what is planned at once: a round, or the rounds
+// of a pass. Samples are read and made unique at most Queue units ahead; a unit is
+// planned (package slots) at most Lookahead units ahead; its rows are staged from the
+// store below into host memory, and fetched from there over the links, while rows
+// that leave go the other way. Extraction gives each device the rows that it looks
+// up, from its own slots, from other devices, and bypassed ones from host memory.
+// Then the pipeline computes, and the update ends the round. The orders between
+// rounds that keep rows right are explicit (depend.go). Time that the pipeline
+// waits for rows is kept by [Cause].
+//
 // # Tiers
 //
 // A [Tier] is host DRAM, an SSD or a set of parameter servers, with its costs. A

@@ -34,7 +34,7 @@ func (t *Table) Plan(r lookups.Round) (Counts, error) {
 		return Counts{}, err
 	}
 	t.touch(slots)
-	t.fills, t.evictions = t.fills[:0], t.evictions[:0]
+	t.fills, t.evictions, t.bypassed = t.fills[:0], t.evictions[:0], t.bypassed[:0]
 	if t.policy != nil {
 		t.write(r, slots, &c)
 	} else {
@@ -132,13 +132,19 @@ func (t *Table) write(r lookups.Round, slots []int32, c *Counts) {
 			s = t.policy.victim(i)
 		}
 		if s == none {
-			c.bypass(r.Counts[i])
+			t.bypass(r, i, c)
 			continue
 		}
 		t.fill(s, r.Keys[i], c)
 		t.policy.fill(s, i)
 		slots[i] = s
 	}
+}
+
+// bypass leaves key i of the round in the memory below.
+func (t *Table) bypass(r lookups.Round, i int, c *Counts) {
+	c.bypass(r.Counts[i])
+	t.bypassed = append(t.bypassed, r.Keys[i])
 }
 
 func (c *Counts) bypass(lookups uint32) {
@@ -214,6 +220,7 @@ func (t *Table) Commit() (l Landed) {
 	if t.flights.uncommitted() == 0 {
 		panic("slots: Commit without an uncommitted round")
 	}
+	t.flushed = t.flushed[:0]
 	f := t.flights.commit()
 	for i, s := range f.slots {
 		if s == none || t.keys[s] != f.keys[i] {
@@ -228,6 +235,7 @@ func (t *Table) Commit() (l Landed) {
 		case t.cfg.ReadOnly:
 		case t.cfg.Eager:
 			l.WriteBacks++
+			t.flushed = append(t.flushed, t.keys[s])
 		default:
 			t.dirty[s] = true
 		}

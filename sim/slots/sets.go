@@ -212,7 +212,7 @@ func (x *sets) fillSet(r lookups.Round, ms []setMiss, slots []int32, c *Counts) 
 	for _, m := range ms {
 		s := x.take(&way, m)
 		if s == none {
-			c.bypass(r.Counts[m.i])
+			t.bypass(r, int(m.i), c)
 			continue
 		}
 		t.fill(s, r.Keys[m.i], c)

@@ -137,6 +137,8 @@ type Table struct {
 	interned []uint64 // the 64-bit key behind each key, where there is one; else nil
 
 	fills, evictions []Move
+	bypassed         []uint32
+	flushed          []uint32
 }
 
 // vacant is the key of a free slot: no row has it (lookups.MaxRows).
@@ -222,27 +224,38 @@ func (t *Table) Fills() []Move { return t.fills }
 // fills. The slice is valid until the next Plan.
 func (t *Table) Evictions() []Move { return t.evictions }
 
+// Bypassed returns the keys that the last Plan left without a slot, in the order in
+// which it came to them. The slice is valid until the next Plan.
+func (t *Table) Bypassed() []uint32 { return t.bypassed }
+
+// Flushed returns the keys that the last Flush, or the last Commit of an eager table,
+// wrote back. The slice is valid until the next of them.
+func (t *Table) Flushed() []uint32 { return t.flushed }
+
 // Flush writes every dirty row back (without a dirty bit: every row) and returns
 // how many there were. The rows stay in their slots. It ends a pass or a run: no
 // round may be in flight.
 func (t *Table) Flush() (writeBacks int) {
 	t.mustBeIdle("Flush")
+	t.flushed = t.flushed[:0]
 	for s, k := range t.keys {
 		if k != vacant && t.leavesDirty(int32(s)) {
-			writeBacks++
+			t.flushed = append(t.flushed, k)
 		}
 		t.dirty[s] = false
 	}
-	return writeBacks
+	return len(t.flushed)
 }
 
 // Clear frees every slot without writing anything back: the table of the next
-// pass starts empty. Call Flush first to keep the updates. No round may be in
-// flight.
+// pass starts empty. Call Flush first to keep the updates; Evictions are then the
+// rows that were there. No round may be in flight.
 func (t *Table) Clear() {
 	t.mustBeIdle("Clear")
+	t.evictions = t.evictions[:0]
 	for s, k := range t.keys {
 		if k != vacant {
+			t.evictions = append(t.evictions, Move{Key: k, Slot: int32(s)})
 			t.index.del(k)
 			t.keys[s] = vacant
 			t.dirty[s] = false

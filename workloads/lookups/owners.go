@@ -1,13 +1,15 @@
 package lookups
 
-// Passes returns the trace whose rounds are passes of n rounds of t each, made
-// unique over the pass; the last may be shorter. Keys are those of t.
-func (t *Trace) Passes(n int) *Trace {
+// Passes returns the trace whose rounds are passes over rounds of t, made unique
+// over the pass: pass i holds the rounds before ends[i] that no pass before it
+// holds. Keys are those of t.
+func (t *Trace) Passes(ends []int) *Trace {
 	p := &Trace{rows: t.rows, origin: t.origin}
 	at := make([]uint32, t.rows) // key -> 1 + its place in p.keys
-	for first := 0; first < t.Rounds(); first += n {
+	first := 0
+	for _, end := range ends {
 		start, lookups := uint32(len(p.keys)), 0
-		for i := first; i < min(first+n, t.Rounds()); i++ {
+		for i := first; i < end; i++ {
 			r := t.Round(i)
 			lookups += r.Lookups
 			for j, k := range r.Keys {
@@ -21,6 +23,7 @@ func (t *Trace) Passes(n int) *Trace {
 		}
 		p.ends = append(p.ends, int64(len(p.keys)))
 		p.lookups = append(p.lookups, lookups)
+		first = end
 	}
 	return p
 }

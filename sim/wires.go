@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"fmt"
+
+	"stowage/hw/unit"
+	"stowage/sim/engine"
+	"stowage/sim/network"
+	"stowage/sim/pipeline"
+	"stowage/sim/placement"
+)
+
+// wires are the links of a plan's stages. A stage has one link out and one in for
+// each class of its ports, which all its transfers share: that is where they
+// contend.
+type wires struct {
+	job       *Job
+	net       *network.Network
+	transfers []placement.Transfer
+	lanes     []lane // per channel
+	ids       map[port]network.LinkID
+}
+
+type port struct {
+	stage int
+	class placement.LinkClass
+	in    bool
+}
+
+// lane is the path of a channel in both directions.
+type lane struct{ forward, backward []network.LinkID }
+
+func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) *wires {
+	w := &wires{
+		job: job, net: network.New(e), transfers: transfers,
+		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{},
+	}
+	for i, tr := range transfers {
+		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 {
+			continue
+		}
+		from, to := pipe.Segments[pipe.Channels[i].From].Stage, pipe.Segments[pipe.Channels[i].To].Stage
+		w.lanes[i].forward = []network.LinkID{w.between(from, to, tr.Class, false), w.between(to, from, tr.Class, true)}
+		w.lanes[i].backward = []network.LinkID{w.between(to, from, tr.Class, false), w.between(from, to, tr.Class, true)}
+	}
+	return w
+}
+
+// between returns the link of a stage towards another.
+func (w *wires) between(stage, other int, class placement.LinkClass, in bool) network.LinkID {
+	a, b := &w.job.Plan.Stages[stage], &w.job.Plan.Stages[other]
+	return w.link(port{stage, class, in}, w.job.Problem.PortRate(a.Pool, b.Pool, a.Devices))
+}
+
+func (w *wires) link(at port, rate float64) network.LinkID {
+	id, ok := w.ids[at]
+	if !ok {
+		id = w.net.Link(fmt.Sprintf("stage %d", at.stage), unit.Rate(rate))
+		w.ids[at] = id
+	}
+	return id
+}
+
+// transfer is the pipeline's transfer hook.
+func (w *wires) transfer(c int, backward bool, done func()) {
+	move, path := w.transfers[c].Forward, w.lanes[c].forward
+	if backward {
+		move, path = w.transfers[c].Backward, w.lanes[c].backward
+	}
+	w.net.Transfer(path, move.Bytes, move.Time, done)
+}
+
+// host returns the transfer hook of the links between a stage's devices and their
+// hosts, which activations may cross as well.
+func (w *wires) host(stage int) func(toDevice bool, bytes float64, done func()) {
+	st := &w.job.Plan.Stages[stage]
+	rate := float64(w.job.Problem.Cluster.Pools[st.Pool].Node.HostLink.Bandwidth) * float64(st.Devices)
+	var paths [2][]network.LinkID
+	paths[0] = []network.LinkID{w.link(port{stage, placement.HostLink, false}, rate)}
+	paths[1] = []network.LinkID{w.link(port{stage, placement.HostLink, true}, rate)}
+	return func(toDevice bool, bytes float64, done func()) {
+		path := paths[0]
+		if toDevice {
+			path = paths[1]
+		}
+		w.net.Transfer(path, bytes, 0, done)
+	}
+}
