@@ -4,14 +4,17 @@ package slots
 // sets. Where keys stand for others (Config.Origin, interned 64-bit keys) it
 // hashes the original, so that what a policy does is a function of the trace and
 // not of how its keys were numbered.
-func (t *Table) hashOf(k uint32) uint64 {
+func (t *Table) hashOf(k uint32) uint64 { return fmix64(t.original(k)) }
+
+// original is the key behind a key.
+func (t *Table) original(k uint32) uint64 {
 	if t.interned != nil {
-		return fmix64(t.interned[k])
+		return t.interned[k]
 	}
 	if o := t.cfg.Origin; o != nil {
 		k = o[k]
 	}
-	return fmix64(uint64(k))
+	return uint64(k)
 }
 
 // fmix64 is the finaliser of MurmurHash3: a bijection of 64-bit words in which

@@ -8,7 +8,7 @@ import (
 
 // Plan decides one round: its hits, victims and fills (see the package comment),
 // and pins its rows until Unpin or Release. After an error the table is as it
-// was: a *ShortageError, or a round that the table cannot take (a key at or above
+// was: a *ShortageError (never under Bypass), or a round that the table cannot take (a key at or above
 // its rows; under min, a round that is not the next of the future).
 func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	if t.single {
@@ -21,6 +21,9 @@ func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	c, fresh, err := t.classify(r, slots)
 	if err != nil {
 		return Counts{}, err
+	}
+	if t.sets != nil {
+		t.sets.gather(r, slots)
 	}
 	if err := t.check(r, slots, c, fresh); err != nil {
 		return Counts{}, err
@@ -72,19 +75,21 @@ func (t *Table) classify(r lookups.Round, slots []int32) (c Counts, fresh int, e
 // check returns a *ShortageError when the round does not fit beside the rounds in
 // flight and the rule does not leave rows without slots.
 func (t *Table) check(r lookups.Round, slots []int32, c Counts, fresh int) error {
-	if t.cfg.Shortage == Bypass {
+	need := t.pinned + fresh + c.Misses
+	switch rule := t.cfg.rule(); {
+	case rule == Bypass:
+		return nil
+	case rule == Fail && (t.InFlight() > 0 || c.Unique > t.cfg.Slots):
+		// It asks before it looks at sets or at what the policy admits.
+	case t.sets != nil:
+		return t.sets.check(r, slots)
+	case need <= t.cfg.Slots || t.refuses():
 		return nil
 	}
-	if t.sets != nil {
-		return t.sets.check(r, slots)
+	return &ShortageError{
+		Rule: t.cfg.rule(), Round: t.planned, Unique: c.Unique, InFlight: t.InFlight(),
+		Pinned: t.pinned, Need: need, Slots: t.cfg.Slots,
 	}
-	if need := t.pinned + fresh + c.Misses; need > t.cfg.Slots && !t.refuses() {
-		return &ShortageError{
-			Round: t.planned, Unique: c.Unique, InFlight: t.InFlight(),
-			Pinned: t.pinned, Need: need, Slots: t.cfg.Slots,
-		}
-	}
-	return nil
 }
 
 // refuser is a policy that does not admit every key, so that what a round needs
@@ -177,17 +182,22 @@ func (t *Table) fill(s int32, k uint32, c *Counts) {
 	t.fills = append(t.fills, Move{Key: k, Slot: s})
 }
 
-// Landed says where the updates of a round went.
+// Landed says where the updates of a round went: Slots + Below are its unique
+// rows. All are zero where rounds do not update rows (ReadOnly).
 type Landed struct {
-	Slots      int // rows updated in their slots, which are dirty now
+	Slots      int // rows updated in their slots, which are dirty now (Eager: written back)
 	Below      int // rows updated in the memory below: bypassed, or evicted after Unpin
-	Moved      int // of Slots: rows that came into a slot, or another one, after the round was planned
+	Moved      int // of Slots: rows that are in another slot than planned, or in one where they had none
 	WriteBacks int // rows written back at once (Eager)
 }
 
 // Release ends the oldest round in flight: its updates are committed and its pins
-// dropped.
+// dropped. Where rounds are unpinned before they are committed, or after, call
+// Commit and Unpin instead.
 func (t *Table) Release() Landed {
+	if t.flights.free != t.flights.done {
+		panic("slots: Release when the oldest round is unpinned or committed already")
+	}
 	l := t.Commit()
 	t.Unpin()
 	return l
@@ -222,6 +232,9 @@ func (t *Table) Commit() (l Landed) {
 	}
 	t.flushed = t.flushed[:0]
 	f := t.flights.commit()
+	if t.cfg.ReadOnly {
+		return Landed{}
+	}
 	for i, s := range f.slots {
 		if s == none || t.keys[s] != f.keys[i] {
 			if s = t.index.get(f.keys[i]); s == none {
@@ -231,12 +244,10 @@ func (t *Table) Commit() (l Landed) {
 			l.Moved++
 		}
 		l.Slots++
-		switch {
-		case t.cfg.ReadOnly:
-		case t.cfg.Eager:
+		if t.cfg.Eager {
 			l.WriteBacks++
 			t.flushed = append(t.flushed, t.keys[s])
-		default:
+		} else {
 			t.dirty[s] = true
 		}
 	}

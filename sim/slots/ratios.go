@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -18,7 +19,13 @@ type Ratio struct {
 
 // HitRatios replays a trace in rounds at several capacities, with a look-ahead of
 // lookahead rounds, and returns one Ratio per capacity, in the order given.
-// cfg.Slots is ignored; cfg.Rows and cfg.Future are the trace's when zero.
+// cfg.Slots is ignored; cfg.Rows, cfg.Future and cfg.Origin are the trace's when
+// zero. With sets, a capacity is rounded up to whole sets; Ratio.Slots is as given.
+//
+// A round that is short of slots acts by the rule: under Wait and Split the oldest
+// rounds in flight are released until it fits; one that does not fit alone is an
+// error (Split cuts samples, and a trace of unique keys has none). Fail wants a
+// look-ahead of 0.
 //
 // Capacities run in parallel, one table each, at most GOMAXPROCS at a time; the
 // result does not depend on how many. The error is that of the first capacity,
@@ -60,7 +67,7 @@ func hitRatio(trace *lookups.Trace, cfg Config, slots, lookahead int) (Ratio, er
 }
 
 // RoundCounts replays a trace in rounds at one capacity, cfg.Slots, and returns
-// the counts of every round. cfg.Rows and cfg.Future are the trace's when zero.
+// the counts of every round; otherwise it is HitRatios.
 func RoundCounts(trace *lookups.Trace, cfg Config, lookahead int) ([]Counts, error) {
 	counts := make([]Counts, trace.Rounds())
 	err := replayRounds(trace, cfg.forTrace(trace), lookahead, func(r int, c Counts) { counts[r] = c })
@@ -79,6 +86,9 @@ func (c Config) forTrace(trace *lookups.Trace) Config {
 	if c.Future == nil {
 		c.Future = trace
 	}
+	if c.Origin == nil {
+		c.Origin = trace.Origins()
+	}
 	if c.Policy == "min" {
 		c.future = foresee(c.Future)
 	}
@@ -89,6 +99,9 @@ func replayRounds(trace *lookups.Trace, cfg Config, lookahead int, each func(rou
 	if lookahead < 0 {
 		return fmt.Errorf("look-ahead = %d: want >= 0 rounds", lookahead)
 	}
+	if cfg.Shortage == Fail && lookahead > 0 {
+		return fmt.Errorf("look-ahead = %d: want 0, as shortage = %q protects the rows of one round only", lookahead, string(Fail))
+	}
 	t, err := New(cfg)
 	if err != nil {
 		return err
@@ -97,13 +110,25 @@ func replayRounds(trace *lookups.Trace, cfg Config, lookahead int, each func(rou
 		for t.InFlight() > lookahead {
 			t.Release()
 		}
-		c, err := t.Plan(trace.Round(r))
+		c, err := t.planWhenRoom(trace.Round(r))
 		if err != nil {
 			return err
 		}
 		each(r, c)
 	}
 	return nil
+}
+
+// planWhenRoom plans a round, and under a rule that waits releases rounds until it
+// fits.
+func (t *Table) planWhenRoom(r lookups.Round) (Counts, error) {
+	for {
+		c, err := t.Plan(r)
+		if short, ok := errors.AsType[*ShortageError](err); !ok || !short.Waits() {
+			return c, err
+		}
+		t.Release()
+	}
 }
 
 // MinSlots returns the least capacity at which no round of the trace is short of

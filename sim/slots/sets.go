@@ -21,44 +21,88 @@ import (
 //	lfu   lookups of the row so far, in a slot or not: 8 bytes per row
 //	min   the round of the next use, farthest first
 //
-// The misses of a round are taken by set, ascending by key (lfu: most lookups
-// first), and take the ways of their set in the order of rank; pinned ways are
-// passed over. Under lru with the rule Bypass the l-th miss of a set takes the
-// l-th way or none, as in FBGEMM: a way that another round in flight pins consumes
-// the attempt. lfu admits a key only when it has at least as many lookups as the
-// row that would leave.
+// Sets have their turn in the order in which the round first misses a row of
+// theirs. Within a set, misses go ascending by key (lfu: most lookups first), ways
+// ascending by rank, pinned ones left out, and the l-th miss takes the l-th way or
+// none. Under lru with the rule Bypass pinned ways are not left out, as in FBGEMM:
+// one that another round in flight pins consumes the miss that comes to it. lfu
+// admits a key only when it has at least as many lookups as the row that would
+// leave.
 type sets struct {
 	t    *Table
 	ways int
 	n    int
 
+	by       ranking
 	rank     []uint64 // per slot; 0: free
-	lookups  []uint64 // lfu: per row
-	future   *future  // min
-	next     []uint32 // min: next uses of the round's keys
+	consumes bool     // pinned ways are not left out
+	lookups  []uint64 // byLookups: per row
+	future   *future  // byNextUse
+	next     []uint32 // byNextUse: next uses of the round's keys
 	round    lookups.Round
-	misses   []setMiss // of the round, reused
-	order    []int32   // ways of one set by rank, reused
-	byLookup bool      // lfu
-	consumes bool      // lru under Bypass: a pinned way consumes a miss
+
+	// The misses of the round: per set a chain through chain, from the last.
+	// Buffers are used again.
+	last  []int32 // per set: plus one, in chain; 0: no miss
+	asked []int32 // sets with misses, by their first
+	chain []chained
+
+	misses []setMiss // of one set
+	order  []setWay  // of one set
 }
 
-// setMiss is a missed key of the round.
-type setMiss struct {
-	set  uint32
-	i    int32 // in the round
-	rank uint64
-}
+// ranking is what decides the rank of a slot.
+type ranking int
+
+const (
+	byUse ranking = iota
+	byFill
+	byLookups
+	byNextUse
+)
+
+// setPolicies are the replacement policies that tables with sets take; by gives
+// each its ranking.
+var setPolicies = []struct {
+	name string
+	by   ranking
+}{{"lru", byUse}, {"fifo", byFill}, {"lfu", byLookups}, {"min", byNextUse}}
 
 // SetPolicies lists the replacement policies that tables with sets take.
-func SetPolicies() []string { return []string{"lru", "fifo", "lfu", "min"} }
+func SetPolicies() []string {
+	names := make([]string, len(setPolicies))
+	for i, p := range setPolicies {
+		names[i] = p.name
+	}
+	return names
+}
+
+// chained is a missed key of the round, and the miss of its set before it.
+type chained struct {
+	i      int32 // in the round
+	before int32 // plus one, in chain; 0: none
+}
+
+// setMiss is a missed key of one set.
+type setMiss struct {
+	lookups uint64 // byLookups
+	key     uint64 // what it was before keys were renumbered
+	i       int32  // in the round
+}
+
+// setWay is a slot of one set.
+type setWay struct {
+	rank uint64
+	slot int32
+}
 
 func newSets(t *Table) (*sets, error) {
 	cfg := &t.cfg
 	if cfg.Ways < 0 || cfg.Ways > cfg.Slots {
 		return nil, fmt.Errorf("ways = %d: want 1 to the %d slots, or 0 for one set", cfg.Ways, cfg.Slots)
 	}
-	if !slices.Contains(SetPolicies(), cfg.Policy) {
+	at := slices.Index(SetPolicies(), cfg.Policy)
+	if at < 0 {
 		return nil, fmt.Errorf("replacement policy %q has no form with sets of ways: want one of %v, or ways = 0", cfg.Policy, SetPolicies())
 	}
 	n := (cfg.Slots + cfg.Ways - 1) / cfg.Ways
@@ -66,12 +110,15 @@ func newSets(t *Table) (*sets, error) {
 		return nil, fmt.Errorf("ways = %d: %d slots in whole sets are more than %d", cfg.Ways, cfg.Slots, math.MaxInt32)
 	}
 	cfg.Slots = n * cfg.Ways
-	x := &sets{t: t, ways: cfg.Ways, n: n, rank: make([]uint64, cfg.Slots), byLookup: cfg.Policy == "lfu"}
-	x.consumes = cfg.Policy == "lru" && cfg.Shortage == Bypass
-	switch cfg.Policy {
-	case "lfu":
+	x := &sets{
+		t: t, ways: cfg.Ways, n: n,
+		by: setPolicies[at].by, rank: make([]uint64, cfg.Slots), last: make([]int32, n),
+	}
+	x.consumes = x.by == byUse && cfg.Shortage == Bypass
+	switch x.by {
+	case byLookups:
 		x.lookups = make([]uint64, cfg.Rows)
-	case "min":
+	case byNextUse:
 		x.future = cfg.future
 		if x.future == nil && cfg.Future != nil {
 			x.future = foresee(cfg.Future)
@@ -84,9 +131,13 @@ func newSets(t *Table) (*sets, error) {
 }
 
 // setOf hashes a key to its set.
-func (x *sets) setOf(k uint32) uint32 { return uint32(x.t.hashOf(k) % uint64(x.n)) }
+func (x *sets) setOf(k uint32) int32 { return int32(x.t.hashOf(k) % uint64(x.n)) }
 
-func (x *sets) clear() { clear(x.rank) }
+// clear makes x what newSets made it.
+func (x *sets) clear() {
+	clear(x.rank)
+	clear(x.lookups)
+}
 
 func (x *sets) begin(r lookups.Round) error {
 	if x.future != nil {
@@ -97,7 +148,7 @@ func (x *sets) begin(r lookups.Round) error {
 		x.next = next
 	}
 	x.round = r
-	if x.byLookup {
+	if x.by == byLookups {
 		for i, k := range r.Keys {
 			x.lookups[k] += uint64(r.Counts[i])
 		}
@@ -110,81 +161,58 @@ func (x *sets) now() uint64 { return uint64(x.t.planned) + 1 }
 
 // use says that key i of the round was found in slot s.
 func (x *sets) use(s int32, i int) {
-	if x.t.cfg.Policy != "fifo" {
+	if x.by != byFill {
 		x.rank[s] = x.rankOf(i)
 	}
 }
 
 // rankOf is the rank of key i of the round in a slot.
 func (x *sets) rankOf(i int) uint64 {
-	switch x.t.cfg.Policy {
-	case "lfu":
+	switch x.by {
+	case byLookups:
 		return x.lookups[x.round.Keys[i]]
-	case "min":
+	case byNextUse:
 		return math.MaxUint64 - uint64(x.next[i])
 	}
 	return x.now()
 }
 
-// byNeed collects the misses of a round by set.
-func (x *sets) byNeed(r lookups.Round, slots []int32) {
-	x.misses = x.misses[:0]
+// gather chains the misses of a round by set.
+func (x *sets) gather(r lookups.Round, slots []int32) {
+	for _, set := range x.asked {
+		x.last[set] = 0
+	}
+	x.asked, x.chain = x.asked[:0], x.chain[:0]
 	for i, s := range slots {
-		if s == none {
-			m := setMiss{set: x.setOf(r.Keys[i]), i: int32(i)}
-			if x.byLookup {
-				m.rank = x.lookups[r.Keys[i]]
-			}
-			x.misses = append(x.misses, m)
+		if s != none {
+			continue
 		}
+		set := x.setOf(r.Keys[i])
+		if x.last[set] == 0 {
+			x.asked = append(x.asked, set)
+		}
+		x.chain = append(x.chain, chained{int32(i), x.last[set]})
+		x.last[set] = int32(len(x.chain))
 	}
-	slices.SortFunc(x.misses, func(a, b setMiss) int {
-		if a.set != b.set {
-			return cmp.Compare(a.set, b.set)
-		}
-		if a.rank != b.rank {
-			return cmp.Compare(b.rank, a.rank)
-		}
-		return cmp.Compare(r.Keys[a.i], r.Keys[b.i])
-	})
-}
-
-// group returns how many of the misses from the first on are of its set.
-func group(ms []setMiss) int {
-	n := 1
-	for n < len(ms) && ms[n].set == ms[0].set {
-		n++
-	}
-	return n
 }
 
 // check returns a *ShortageError when a set has fewer ways without pins than
 // misses, the hits of the round counted as pinned.
 func (x *sets) check(r lookups.Round, slots []int32) error {
-	if x.byLookup {
+	if x.by == byLookups {
 		return nil // it refuses keys: those without a way are bypassed
 	}
 	t := x.t
-	x.byNeed(r, slots)
 	for _, s := range slots {
 		if s != none {
 			t.pins[s]++
 		}
 	}
-	var err error
-	for ms := x.misses; len(ms) > 0 && err == nil; ms = ms[group(ms):] {
-		set, need := int(ms[0].set), group(ms)
-		pinned := 0
-		for s := set * x.ways; s < (set+1)*x.ways; s++ {
-			if t.pins[s] > 0 {
-				pinned++
-			}
-		}
-		if pinned+need > x.ways {
-			err = &ShortageError{
-				Round: t.planned, Unique: len(r.Keys), InFlight: t.InFlight(), Pinned: pinned,
-				Need: pinned + need, Slots: x.ways, Set: set, Ways: x.ways,
-			}
+	short, need := int32(none), 0
+	for _, set := range x.asked {
+		if need = x.pinned(set) + x.missed(set); need > x.ways {
+			short = set
+			break
 		}
 	}
 	for _, s := range slots {
@@ -192,66 +220,142 @@ func (x *sets) check(r lookups.Round, slots []int32) error {
 			t.pins[s]--
 		}
 	}
-	return err
+	if short == none {
+		return nil
+	}
+	return &ShortageError{
+		Rule: t.cfg.rule(), Round: t.planned, Unique: len(r.Keys), InFlight: t.InFlight(),
+		Pinned: x.pinned(short), Need: need, Slots: x.ways, Set: int(short), Ways: x.ways,
+	}
+}
+
+// pinned counts the pinned ways of a set.
+func (x *sets) pinned(set int32) (n int) {
+	first := int(set) * x.ways
+	for _, pins := range x.t.pins[first : first+x.ways] {
+		if pins > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// missed counts the misses of a set.
+func (x *sets) missed(set int32) (n int) {
+	for at := x.last[set]; at != 0; at = x.chain[at-1].before {
+		n++
+	}
+	return n
 }
 
 // write fills the misses of the round, set by set.
 func (x *sets) write(r lookups.Round, slots []int32, c *Counts) {
-	x.byNeed(r, slots)
-	for ms := x.misses; len(ms) > 0; {
-		n := group(ms)
-		x.fillSet(r, ms[:n], slots, c)
-		ms = ms[n:]
+	for _, set := range x.asked {
+		misses := x.missesOf(set)
+		ways := x.waysOf(set, len(misses))
+		for l, m := range misses {
+			if l >= len(ways) || !x.admits(ways[l], m) {
+				x.t.bypass(r, int(m.i), c)
+				continue
+			}
+			s := ways[l].slot
+			x.t.fill(s, r.Keys[m.i], c)
+			x.rank[s] = x.rankOf(int(m.i))
+			slots[m.i] = s
+		}
 	}
 }
 
-func (x *sets) fillSet(r lookups.Round, ms []setMiss, slots []int32, c *Counts) {
-	t := x.t
-	x.sortWays(int32(ms[0].set))
-	way := 0
-	for _, m := range ms {
-		s := x.take(&way, m)
-		if s == none {
-			t.bypass(r, int(m.i), c)
+// admits reports whether miss m may have way w, which comes to it.
+func (x *sets) admits(w setWay, m setMiss) bool {
+	return x.t.pins[w.slot] == 0 && (x.by != byLookups || w.rank <= m.lookups)
+}
+
+// missesOf returns the misses of a set in the order in which they take ways.
+func (x *sets) missesOf(set int32) []setMiss {
+	x.misses = x.misses[:0]
+	for at := x.last[set]; at != 0; at = x.chain[at-1].before {
+		i := x.chain[at-1].i
+		k := x.round.Keys[i]
+		m := setMiss{i: i, key: x.t.original(k)}
+		if x.by == byLookups {
+			m.lookups = x.lookups[k]
+		}
+		x.misses = append(x.misses, m)
+	}
+	if len(x.misses) <= fewWays {
+		sortFew(x.misses)
+	} else {
+		slices.SortFunc(x.misses, compareMisses)
+	}
+	return x.misses
+}
+
+// compareMisses orders by lookups, most first, then by key.
+func compareMisses(a, b setMiss) int {
+	if a.lookups != b.lookups {
+		return cmp.Compare(b.lookups, a.lookups)
+	}
+	return cmp.Compare(a.key, b.key)
+}
+
+// fewWays is up to how many misses of a set insertion sorts: beyond it its square
+// would tell.
+const fewWays = 32
+
+// sortFew sorts misses by insertion.
+func sortFew(ms []setMiss) {
+	for i := 1; i < len(ms); i++ {
+		m, at := ms[i], i
+		for ; at > 0 && compareMisses(m, ms[at-1]) < 0; at-- {
+			ms[at] = ms[at-1]
+		}
+		ms[at] = m
+	}
+}
+
+// waysOf returns the first ways of a set in the order in which misses take them, at
+// most as many as are wanted.
+func (x *sets) waysOf(set int32, want int) []setWay {
+	x.order = x.order[:0]
+	first := int(set) * x.ways
+	pins := x.t.pins[first : first+x.ways]
+	for w, rank := range x.rank[first : first+x.ways] {
+		if pins[w] > 0 && !x.consumes {
 			continue
 		}
-		t.fill(s, r.Keys[m.i], c)
-		x.rank[s] = x.rankOf(int(m.i))
-		slots[m.i] = s
+		way := setWay{rank, int32(first + w)}
+		if want > fewWays {
+			x.order = append(x.order, way)
+		} else {
+			x.insert(way, want)
+		}
 	}
+	if want > fewWays {
+		slices.SortFunc(x.order, func(a, b setWay) int {
+			if a.rank != b.rank {
+				return cmp.Compare(a.rank, b.rank)
+			}
+			return cmp.Compare(a.slot, b.slot)
+		})
+	}
+	return x.order
 }
 
-// take returns the way that miss m may have, none if it gets none. way counts
-// the ways of the set that have had their turn.
-func (x *sets) take(way *int, m setMiss) int32 {
-	for *way < x.ways {
-		s := x.order[*way]
-		pinned := x.t.pins[s] > 0
-		switch {
-		case !pinned && (!x.byLookup || x.rank[s] <= m.rank):
-			*way++
-			return s
-		case !pinned:
-			return none // its row has more lookups: later misses have fewer still
-		case x.consumes && x.rank[s] < x.now():
-			*way++
-			return none // of another round in flight: the attempt is consumed
-		}
-		*way++
+// insert keeps the ways of least rank in order, at most as many as are wanted. Ways
+// come ascending, so that among equals the lower one stays in front.
+func (x *sets) insert(way setWay, want int) {
+	at := len(x.order)
+	switch {
+	case at < want:
+		x.order = append(x.order, way)
+	case way.rank < x.order[at-1].rank:
+		at--
+	default:
+		return
 	}
-	return none
-}
-
-// sortWays orders the slots of a set by rank.
-func (x *sets) sortWays(set int32) {
-	x.order = x.order[:0]
-	for w := range x.ways {
-		x.order = append(x.order, set*int32(x.ways)+int32(w))
+	for ; at > 0 && way.rank < x.order[at-1].rank; at-- {
+		x.order[at] = x.order[at-1]
 	}
-	slices.SortFunc(x.order, func(a, b int32) int {
-		if c := cmp.Compare(x.rank[a], x.rank[b]); c != 0 {
-			return c
-		}
-		return cmp.Compare(a, b)
-	})
+	x.order[at] = way
 }

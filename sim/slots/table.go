@@ -25,7 +25,7 @@ type Config struct {
 	Ways int
 
 	// Origin is the key that decides the set of each key, where keys were
-	// renumbered (lookups.Trace.Compact); nil: the key itself.
+	// renumbered (lookups.Trace.Compact), for all Rows of them; nil: the key itself.
 	Origin []uint32
 
 	// Shortage says what Plan does when the rows of the rounds in flight leave too
@@ -128,6 +128,7 @@ type Table struct {
 	// Without sets, slots are taken from the lowest on, and a victim's slot is
 	// filled in the same Plan: occupied slots are exactly those below used.
 	used   int
+	peak   int // the most that used has been before the last Clear
 	pinned int // slots with pins > 0
 
 	flights flights
@@ -154,6 +155,9 @@ func New(cfg Config) (*Table, error) {
 	}
 	if cfg.Future != nil && cfg.Future.Rows() > cfg.Rows {
 		return nil, fmt.Errorf("rows = %d: the future trace has %d rows", cfg.Rows, cfg.Future.Rows())
+	}
+	if cfg.Origin != nil && int64(len(cfg.Origin)) < cfg.Rows {
+		return nil, fmt.Errorf("rows = %d: the keys of %d rows only have an origin", cfg.Rows, len(cfg.Origin))
 	}
 	if err := cfg.Shortage.validate(); err != nil {
 		return nil, err
@@ -190,6 +194,9 @@ func (t *Table) Slots() int { return t.cfg.Slots }
 
 // Used returns the number of slots that hold a row.
 func (t *Table) Used() int { return t.used }
+
+// Peak returns the most slots that have held a row at one time.
+func (t *Table) Peak() int { return max(t.peak, t.used) }
 
 // Remaining returns the number of free slots, from the mapping.
 func (t *Table) Remaining() int { return t.cfg.Slots - t.used }
@@ -247,9 +254,10 @@ func (t *Table) Flush() (writeBacks int) {
 	return len(t.flushed)
 }
 
-// Clear frees every slot without writing anything back: the table of the next
-// pass starts empty. Call Flush first to keep the updates; Evictions are then the
-// rows that were there. No round may be in flight.
+// Clear frees every slot without writing anything back, and the policy forgets
+// what it has seen: the table of the next pass starts as a new one. Call Flush
+// first to keep the updates; Evictions are then the rows that were there. No round
+// may be in flight.
 func (t *Table) Clear() {
 	t.mustBeIdle("Clear")
 	t.evictions = t.evictions[:0]
@@ -261,7 +269,7 @@ func (t *Table) Clear() {
 			t.dirty[s] = false
 		}
 	}
-	t.used = 0
+	t.peak, t.used = t.Peak(), 0
 	if t.sets != nil {
 		t.sets.clear()
 		return

@@ -78,7 +78,7 @@ func TestPlanStory(t *testing.T) {
 	if _, err := table.Plan(round(7)); !errors.As(err, &short) {
 		t.Fatalf("error %v, want a shortage", err)
 	}
-	want := ShortageError{Round: 3, Unique: 1, InFlight: 2, Pinned: 4, Need: 5, Slots: 4}
+	want := ShortageError{Rule: Evict, Round: 3, Unique: 1, InFlight: 2, Pinned: 4, Need: 5, Slots: 4}
 	if *short != want {
 		t.Errorf("shortage %+v, want %+v", *short, want)
 	}
