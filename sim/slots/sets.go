@@ -24,10 +24,13 @@ import (
 // Sets have their turn in the order in which the round first misses a row of
 // theirs. Within a set, misses go ascending by key (lfu: most lookups first), ways
 // ascending by rank, pinned ones left out, and the l-th miss takes the l-th way or
-// none. Under lru with the rule Bypass pinned ways are not left out, as in FBGEMM:
-// one that another round in flight pins consumes the miss that comes to it. lfu
-// admits a key only when it has at least as many lookups as the row that would
-// leave.
+// none. lfu admits a key only when it has at least as many lookups as the row that
+// would leave.
+//
+// FBGEMM leaves no way out: a locked one consumes the miss that comes to it. That
+// is the same under lru, since rounds are unpinned in the order in which they were
+// planned: a pinned row was used later than every row without pins, so that pinned
+// ways come last.
 type sets struct {
 	t    *Table
 	ways int
@@ -35,7 +38,6 @@ type sets struct {
 
 	by       ranking
 	rank     []uint64 // per slot; 0: free
-	consumes bool     // pinned ways are not left out
 	lookups  []uint64 // byLookups: per row
 	future   *future  // byNextUse
 	next     []uint32 // byNextUse: next uses of the round's keys
@@ -114,7 +116,6 @@ func newSets(t *Table) (*sets, error) {
 		t: t, ways: cfg.Ways, n: n,
 		by: setPolicies[at].by, rank: make([]uint64, cfg.Slots), last: make([]int32, n),
 	}
-	x.consumes = x.by == byUse && cfg.Shortage == Bypass
 	switch x.by {
 	case byLookups:
 		x.lookups = make([]uint64, cfg.Rows)
@@ -268,7 +269,7 @@ func (x *sets) write(r lookups.Round, slots []int32, c *Counts) {
 
 // admits reports whether miss m may have way w, which comes to it.
 func (x *sets) admits(w setWay, m setMiss) bool {
-	return x.t.pins[w.slot] == 0 && (x.by != byLookups || w.rank <= m.lookups)
+	return x.by != byLookups || w.rank <= m.lookups
 }
 
 // missesOf returns the misses of a set in the order in which they take ways.
@@ -321,7 +322,7 @@ func (x *sets) waysOf(set int32, want int) []setWay {
 	first := int(set) * x.ways
 	pins := x.t.pins[first : first+x.ways]
 	for w, rank := range x.rank[first : first+x.ways] {
-		if pins[w] > 0 && !x.consumes {
+		if pins[w] > 0 {
 			continue
 		}
 		way := setWay{rank, int32(first + w)}
