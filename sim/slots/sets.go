@@ -36,12 +36,12 @@ type sets struct {
 	ways int
 	n    int
 
-	by       ranking
-	rank     []uint64 // per slot; 0: free
-	lookups  []uint64 // byLookups: per row
-	future   *future  // byNextUse
-	next     []uint32 // byNextUse: next uses of the round's keys
-	round    lookups.Round
+	by      ranking
+	rank    []uint64 // per slot; 0: free
+	lookups []uint64 // byLookups: per row
+	future  *future  // byNextUse
+	next    []uint32 // byNextUse: next uses of the round's keys
+	round   lookups.Round
 
 	// The misses of the round: per set a chain through chain, from the last.
 	// Buffers are used again.
