@@ -31,3 +31,25 @@ func PushPull(bytes float64, n, ports int, bandwidth unit.Rate, latency time.Dur
 	load := max(1, float64(n)/float64(max(1, ports)))
 	return 2 * (bytes*load/float64(bandwidth) + latency.Seconds())
 }
+
+// RingAllGather returns the seconds of a ring all-gather among n participants that
+// contribute bytes each, over links that carry bandwidth in each direction: n-1
+// steps, in each of which every participant passes on what it got in the one before
+// (Thakur, Rabenseifner and Gropp, "Optimization of collective communication
+// operations in MPICH", 2005). One participant needs none.
+func RingAllGather(bytes float64, n int, bandwidth unit.Rate, latency time.Duration) float64 {
+	if n < 2 {
+		return 0
+	}
+	return float64(n-1) * (bytes/float64(bandwidth) + latency.Seconds())
+}
+
+// AllToAll returns the seconds in which each of n participants sends bytes to every
+// other one, all at once, through ports that carry bandwidth in each direction into a
+// switch that holds nobody up. One participant needs none.
+func AllToAll(bytes float64, n int, bandwidth unit.Rate, latency time.Duration) float64 {
+	if n < 2 {
+		return 0
+	}
+	return float64(n-1)*bytes/float64(bandwidth) + latency.Seconds()
+}

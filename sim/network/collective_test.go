@@ -84,3 +84,83 @@ func TestPushPullAsTransfers(t *testing.T) {
 		}
 	}
 }
+
+func TestRingAllGather(t *testing.T) {
+	test := func(bytes float64, n int, bandwidth unit.Rate, latency time.Duration, want float64) {
+		t.Helper()
+		if got := RingAllGather(bytes, n, bandwidth, latency); math.Abs(got-want) > 1e-12*want {
+			t.Errorf("RingAllGather(%g, %d, %v, %v) = %g s, want %g", bytes, n, float64(bandwidth), latency, got, want)
+		}
+	}
+	test(1e9, 0, 1e9, time.Second, 0)
+	test(1e9, 1, 1e9, time.Second, 0)
+	test(1e9, 2, 1e9, 0, 1)
+	test(1e9, 8, 1e9, 0, 7)
+	test(1e9, 8, 2e9, 100*ms, 4.2)
+	test(0, 8, 1e9, time.Second, 7)
+	// A ring all-reduce scatters sums of 1/n of the bytes, then gathers them.
+	test(1e9/8, 8, 1e9, ms, RingAllReduce(1e9, 8, 1e9, ms)/2)
+}
+
+// The formula is what the ring takes when it is run as transfers, each begun when
+// the one before it has arrived.
+func TestRingAllGatherAsTransfers(t *testing.T) {
+	for _, n := range []int{2, 3, 8} {
+		const bytes, bandwidth, latency = 24e6, 1e9, 5 * time.Microsecond
+		var capacities []unit.Rate
+		for range n {
+			capacities = append(capacities, bandwidth)
+		}
+		e, net, ids := build(capacities)
+		var step func(i, left int)
+		step = func(i, left int) {
+			if left > 0 {
+				net.Transfer(ids[i:i+1], bytes, latency, func() { step((i+1)%n, left-1) })
+			}
+		}
+		for i := range n {
+			step(i, n-1)
+		}
+		run(t, e)
+		if want, _ := unit.Seconds(RingAllGather(bytes, n, bandwidth, latency)); e.Now() != want {
+			t.Errorf("%d participants: the transfers take %v, the formula says %v", n, e.Now(), want)
+		}
+	}
+}
+
+func TestAllToAll(t *testing.T) {
+	test := func(bytes float64, n int, bandwidth unit.Rate, latency time.Duration, want float64) {
+		t.Helper()
+		if got := AllToAll(bytes, n, bandwidth, latency); math.Abs(got-want) > 1e-12*want {
+			t.Errorf("AllToAll(%g, %d, %v, %v) = %g s, want %g", bytes, n, float64(bandwidth), latency, got, want)
+		}
+	}
+	test(1e9, 0, 1e9, time.Second, 0)
+	test(1e9, 1, 1e9, time.Second, 0)
+	test(1e9, 2, 1e9, 0, 1)
+	test(1e9, 8, 1e9, time.Second, 8)
+	test(1e9, 8, 2e9, 0, 3.5)
+}
+
+// The formula is what the transfers take that all begin at once.
+func TestAllToAllAsTransfers(t *testing.T) {
+	for _, n := range []int{2, 3, 8} {
+		const bytes, bandwidth, latency = 24e6, 1e9, 5 * time.Microsecond
+		e, net, _ := build(nil)
+		var up, down []LinkID
+		for range n {
+			up, down = append(up, net.Link("up", bandwidth)), append(down, net.Link("down", bandwidth))
+		}
+		for i := range n {
+			for j := range n {
+				if i != j {
+					net.Transfer([]LinkID{up[i], down[j]}, bytes, latency, func() {})
+				}
+			}
+		}
+		run(t, e)
+		if want, _ := unit.Seconds(AllToAll(bytes, n, bandwidth, latency)); e.Now() != want {
+			t.Errorf("%d participants: the transfers take %v, the formula says %v", n, e.Now(), want)
+		}
+	}
+}
