@@ -30,4 +30,11 @@
 // [Extraction] prices the bytes of a round by source (host, peers, the own memory),
 // and [SourceTimes] composes them. A [Layout] says which rows several accelerators
 // replicate, which they partition, and what share of lookups each source then serves.
+//
+// # Exchange
+//
+// Rows belong to accelerator key mod W, unless all have a copy. A [DemandCounter]
+// makes lookups unique in the scope that is asked for and counts a [Demand], the
+// matrix of rows that each accelerator needs of each owner. A [Fabric] prices an
+// all-to-all of it link by link, or the padded all-gather and all-reduce.
 package rounds

@@ -93,7 +93,8 @@ func PartitionedLayout(devices int, room int64) Layout {
 
 // MixedLayout replicates as many rows as make every device hold local rows and
 // find remote others at its peers: with r replicated and p partitioned rows,
-// local = r + p / devices and local + remote = r + p.
+// local = r + p / devices and local + remote = r + p. More remote rows than the peers
+// have room for beside their own are partitioned as if they had.
 func MixedLayout(devices int, local, remote int64) Layout {
 	w := int64(devices)
 	if w < 2 {

@@ -49,6 +49,7 @@ func TestLayout(t *testing.T) {
 		{PartitionedLayout(4, 20), 20, SourceBytes{CPU: 0.2, Remote: 0.6, Local: 0.2}},
 		{MixedLayout(4, 20, 30), 20, SourceBytes{CPU: 0.5, Remote: 0.3, Local: 0.2}},
 		{MixedLayout(4, 20, 60), 20, SourceBytes{CPU: 0.2, Remote: 0.6, Local: 0.2}},
+		{MixedLayout(2, 10, 30), 20, SourceBytes{CPU: 0.6, Remote: 0.2, Local: 0.2}}, // more remote rows than peers can hold
 		{MixedLayout(1, 20, 0), 20, SourceBytes{CPU: 0.8, Local: 0.2}},
 		{Layout{Devices: 2, Replicated: 10, Partitioned: 5}, 13, SourceBytes{CPU: 0.85, Remote: 0.025, Local: 0.125}},
 	} {

@@ -111,7 +111,7 @@ func (t *Tier) server(rows, bytes float64) float64 {
 	// The last request may be short: it ends after the one before it, and after
 	// the latency since the one Depth before it made room.
 	s := t.busy(batch, row)
-	begin := max(t.ends(n-2, s), t.Latency.Seconds())
+	begin := t.ends(n-2, s)
 	if depth := float64(max(1, t.Depth)); n-1 >= depth {
 		begin = max(begin, t.ends(n-1-depth, s)+t.Latency.Seconds())
 	}
