@@ -47,3 +47,41 @@ func BenchmarkHierarchy(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDemand counts what eight devices need of each other, beside making their
+// lookups unique alone.
+func BenchmarkDemand(b *testing.B) {
+	z, err := lookups.NewIntZipf(1e6, 1, 42)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const devices, each = 8, 1 << 16
+	keys := make([][]uint32, devices)
+	for i := range keys {
+		keys[i] = make([]uint32, each)
+		z.Fill(keys[i])
+	}
+	perLookup := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*devices*each), "ns/lookup")
+	}
+	b.Run("unique", func(b *testing.B) {
+		u := lookups.NewUniquer(1e6)
+		for b.Loop() {
+			for _, own := range keys {
+				u.Unique(own)
+			}
+		}
+		perLookup(b)
+	})
+	b.Run("demand", func(b *testing.B) {
+		c, err := NewDemandCounter(1e6, devices, PerDevice, func(k uint32) bool { return k < 1000 })
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			c.Count(keys)
+		}
+		perLookup(b)
+	})
+}

@@ -70,54 +70,6 @@ func (e *Extraction) Times(keys float64, b SourceBytes) SourceTimes {
 	return t
 }
 
-// Layout is a static choice of what the memories of several accelerators hold, of
-// rows ranked by hotness: the hottest Replicated rows are in every one, each of the
-// next Partitioned rows in one of them, the rest in host memory.
-type Layout struct {
-	Devices     int // that reach each other: all of them, or a clique
-	Replicated  int64
-	Partitioned int64
-}
-
-// ReplicatedLayout gives every device the same hottest rows, as many as it has
-// room for.
-func ReplicatedLayout(devices int, room int64) Layout {
-	return Layout{Devices: devices, Replicated: room}
-}
-
-// PartitionedLayout gives every device other rows: the hottest that all have room
-// for together.
-func PartitionedLayout(devices int, room int64) Layout {
-	return Layout{Devices: devices, Partitioned: int64(devices) * room}
-}
-
-// MixedLayout replicates as many rows as make every device hold local rows and
-// find remote others at its peers: with r replicated and p partitioned rows,
-// local = r + p / devices and local + remote = r + p. More remote rows than the peers
-// have room for beside their own are partitioned as if they had.
-func MixedLayout(devices int, local, remote int64) Layout {
-	w := int64(devices)
-	if w < 2 {
-		return Layout{Devices: devices, Replicated: local + remote}
-	}
-	r := max(0, (w*local-(local+remote))/(w-1))
-	return Layout{Devices: devices, Replicated: r, Partitioned: local + remote - r}
-}
-
-// Room returns the rows that a device holds.
-func (l Layout) Room() int64 {
-	w := int64(l.Devices)
-	return l.Replicated + (l.Partitioned+w-1)/w
-}
-
-// Split returns the shares of lookups that each source serves, when hits(n) is the
-// share that goes to the n hottest rows. Owners are spread evenly over the ranks.
-func (l Layout) Split(hits func(rows int64) float64) SourceBytes {
-	hot, all := hits(l.Replicated), hits(l.Replicated+l.Partitioned)
-	own := (all - hot) / float64(l.Devices)
-	return SourceBytes{CPU: 1 - all, Remote: all - hot - own, Local: hot + own}
-}
-
 // Scale returns b with every amount multiplied by x: shares of a whole become
 // bytes.
 func (b SourceBytes) Scale(x float64) SourceBytes {

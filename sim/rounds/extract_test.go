@@ -4,8 +4,6 @@ import (
 	"math"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 func TestExtraction(t *testing.T) {
@@ -36,44 +34,6 @@ func TestExtraction(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestLayout(t *testing.T) {
-	hits := func(n int64) float64 { return float64(n) / 100 }
-	for _, c := range []struct {
-		layout Layout
-		room   int64
-		want   SourceBytes
-	}{
-		{ReplicatedLayout(4, 20), 20, SourceBytes{CPU: 0.8, Local: 0.2}},
-		{PartitionedLayout(4, 20), 20, SourceBytes{CPU: 0.2, Remote: 0.6, Local: 0.2}},
-		{MixedLayout(4, 20, 30), 20, SourceBytes{CPU: 0.5, Remote: 0.3, Local: 0.2}},
-		{MixedLayout(4, 20, 60), 20, SourceBytes{CPU: 0.2, Remote: 0.6, Local: 0.2}},
-		{MixedLayout(2, 10, 30), 20, SourceBytes{CPU: 0.6, Remote: 0.2, Local: 0.2}}, // more remote rows than peers can hold
-		{MixedLayout(1, 20, 0), 20, SourceBytes{CPU: 0.8, Local: 0.2}},
-		{Layout{Devices: 2, Replicated: 10, Partitioned: 5}, 13, SourceBytes{CPU: 0.85, Remote: 0.025, Local: 0.125}},
-	} {
-		got := c.layout.Split(hits)
-		if !near(got.CPU, c.want.CPU) || math.Abs(got.Remote-c.want.Remote) > 1e-12 || !near(got.Local, c.want.Local) {
-			t.Errorf("%+v serves %+v, want %+v", c.layout, got, c.want)
-		}
-		if got := c.layout.Room(); got != c.room {
-			t.Errorf("%+v needs room for %d rows, want %d", c.layout, got, c.room)
-		}
-	}
-}
-
-// A mixed layout holds what was asked for: local rows a device, remote others.
-func TestMixedLayoutRoom(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := rapid.IntRange(2, 16).Draw(t, "devices")
-		local := rapid.Int64Range(0, 1e9).Draw(t, "local")
-		remote := rapid.Int64Range(0, int64(w-1)*local).Draw(t, "remote")
-		l := MixedLayout(w, local, remote)
-		if d := l.Room() - local; d < -1 || d > 1 || l.Replicated+l.Partitioned != local+remote {
-			t.Fatalf("%d local and %d remote rows on %d devices: %+v, %d rows each", local, remote, w, l, l.Room())
-		}
-	})
 }
 
 // logged are component times of UGache's extraction in ms, model DLRM, from the

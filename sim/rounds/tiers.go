@@ -41,7 +41,8 @@ func HostTier(g hw.Gather, rows int64) Tier {
 }
 
 // SSDTier is the flash of a node, read in double-buffered batches of PaddleBatch
-// rows. Latency is that of one batched get, software included: hw.SSD has none.
+// rows. Latency is that of one batched get, software included: hw.SSD has none. A node
+// whose hw.SSD is zero has no such tier.
 func SSDTier(s hw.SSD, rows int64, latency time.Duration) Tier {
 	return Tier{
 		Name: "ssd", Rows: rows, Latency: latency, Batch: PaddleBatch, Depth: 2,

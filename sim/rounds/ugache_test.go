@@ -357,6 +357,37 @@ func TestUGache(t *testing.T) {
 	}
 }
 
+// TestUGacheOwnLayout chooses what UGache replicates and partitions by BestLayout, at
+// the fitted bandwidths, where all GPUs reach each other. The rows that UGache's
+// solver chose are then not used, only the cache rate.
+func TestUGacheOwnLayout(t *testing.T) {
+	cells, _ := generated(ugacheCells(t))
+	fit := fitUGache(cells)
+	own, _ := parted(cells, func(c *cell) bool { return c.policy == "CollAsymm" && !ugacheMachines[c.machine].spreads })
+	rate := map[string]float64{"4v100 SYN": .02, "4v100 SYN_14": .02, "8a100 SYN": .12, "8a100 SYN_14": .14}
+	for _, c := range own {
+		m := ugacheMachines[c.machine]
+		const rows = synTables * synRows
+		h := profiles.of(map[string]float64{"SYN": 1.2, "SYN_14": 1.4}[c.data], profiledSteps*synSamples*float64(m.gpus))
+		hits := func(n int64) float64 { return h(float64(n) / rows) }
+		room := int64(rate[c.machine+" "+c.data] * rows)
+		solver := c.share
+		l := BestLayout(m.gpus, room, rows, hits, func(b SourceBytes) float64 {
+			c.share = b
+			return fit.seconds(c)
+		})
+		c.share = l.Split(hits)
+		t.Logf("%s %s: %.2f M rows replicated, %.0f M partitioned; shares %.4f %.4f %.4f, of UGache's layout %.4f %.4f %.4f; %+.1f %% off",
+			c.machine, c.data, float64(l.Replicated)/1e6, float64(l.Partitioned)/1e6, c.share.CPU, c.share.Remote, c.share.Local,
+			solver.CPU, solver.Remote, solver.Local, 100*fit.error(c))
+	}
+	mean, worst := fit.errors(own)
+	t.Logf("mean error %.1f %%, worst %.1f %%", 100*mean, 100*worst)
+	if len(own) != 4 || mean > 0.12 {
+		t.Errorf("%d cells, mean error %.3f: want 4, and at most 0.12", len(own), mean)
+	}
+}
+
 // TestUGacheHeldOut predicts cells that the fit did not see: each in turn, all of
 // SYN_14 from SYN alone, and Criteo, which has fewer tables and another distribution.
 // A machine has few cells: without Rep on the A100s, hardly any is left that waits
