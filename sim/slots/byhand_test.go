@@ -54,6 +54,42 @@ var byHand = []struct {
 		"a scan is forgotten", "arc", 3,
 		"a b c d>a e>b a>c b>d",
 	},
+	{
+		// Segments of two. Rows enter the lowest with room: a b below, c d e f and g h
+		// above. Without a hit, a leaves.
+		"rows fill up from the lowest segment", "slru", 8,
+		"a b c d e f g h i>a j>b k>i",
+	},
+	{
+		// Segments of one: a, b, c, d from the lowest. a moves up and b down: b, a, c, d.
+		// Again: b, c, a, d. e takes the place of b, and moves up to c's: c, e, a, d.
+		"a hit moves up, the oldest above moves down", "slru", 4,
+		"a b c d a! a! e>b e! f>c",
+	},
+	{
+		// Three LIR rows and one HIR. Stack a b c d, d in the queue. e: d leaves the
+		// queue and is remembered in the stack: a b c D e. d is in the stack: it becomes
+		// LIR, e leaves, and a at the bottom becomes HIR, in the queue: b c E d. f: a is not
+		// in the stack and is forgotten: b c E d f. a is new: f leaves. The hit on b lets c
+		// become the bottom: c E d F a b. f was remembered: a leaves, c becomes HIR.
+		"two uses close together make a row LIR", "lirs", 4,
+		"a b c d e>d d>e f>a a>f b! f>a g>c b! d!",
+	},
+	{
+		// Two LIR rows, one HIR. c is hit in the stack a b c: it becomes LIR, a becomes HIR
+		// and leaves at d. The stack is b c d: the hit on b leaves c d b, and d, hit in the
+		// stack, makes c HIR.
+		"a HIR row hit in the stack takes the place of the lowest LIR row", "lirs", 3,
+		"a b c c! d>a b! d! e>c",
+	},
+	{
+		// One slot of window. b, c, d enter over a, b, c, which are on probation. a is hit
+		// and protected. e: d of the window and b were used once each, the victim stays:
+		// d leaves. d again: used twice, but it is e's turn, which leaves; e again: d was
+		// used twice, b once: b leaves and d is on probation.
+		"the candidate must have been used more than the victim", "w-tinylfu", 4,
+		"a b c d a! e>d d>e e>b d!",
+	},
 }
 
 func TestByHand(t *testing.T) {
@@ -142,6 +178,14 @@ func TestPinnedByHand(t *testing.T) {
 		// a is the oldest, but the round before uses it: b leaves.
 		{"2q", 4, "a b c ad e>b"},
 		{"s3-fifo", 4, "a b c ad e>b"},
+		// e takes the place of a in the lowest segment and is pinned there: b, in the
+		// next one, makes room for f.
+		{"slru", 4, "a b c d ef>ab"},
+		// d, the only HIR row, is pinned: a and b, at the bottom of the stack, become HIR
+		// and leave.
+		{"lirs", 4, "a b c d ef>ab"},
+		// d in the window is pinned and does not compete.
+		{"w-tinylfu", 4, "a b c d ef>ab"},
 		// All of T1 = b c is pinned: the oldest of T2 leaves.
 		{"arc", 3, "a a bc d>a"},
 		// The oldest two are pinned: the third leaves.

@@ -6,18 +6,19 @@ package slots
 type ghosts struct {
 	index index // key -> ghost
 	keys  []uint32
-	free  list
+	nodes []node // of the lists
+	free  int32  // the first of those in no list, linked by next; none: all are used
 }
 
 // newGhosts returns memory for n ghosts of t's keys, and lists for them.
 func newGhosts(t *Table, n, lists int) (ghosts, []list) {
 	n = int(min(int64(n), t.cfg.Rows))
-	all := newLists(n, lists+1)
-	g := ghosts{index: newIndex(t.cfg.Rows, n), keys: make([]uint32, n), free: all[lists]}
-	for i := range int32(n) {
-		g.free.push(i)
+	all := newLists(n, lists)
+	g := ghosts{index: newIndex(t.cfg.Rows, n), keys: make([]uint32, n), nodes: all[0].nodes, free: none}
+	for i := int32(n) - 1; i >= 0; i-- {
+		g.nodes[i].next, g.free = g.free, i
 	}
-	return g, all[:lists]
+	return g, all
 }
 
 // most returns the number of keys that can be remembered.
@@ -30,8 +31,8 @@ func (g *ghosts) remembers(k uint32) bool { return g.find(k) != none }
 
 // add remembers k as the newest of l. There is room.
 func (g *ghosts) add(l *list, k uint32) int32 {
-	i := g.free.oldest()
-	g.free.remove(i)
+	i := g.free
+	g.free = g.nodes[i].next
 	g.keys[i] = k
 	g.index.set(k, i)
 	l.push(i)
@@ -42,7 +43,7 @@ func (g *ghosts) add(l *list, k uint32) int32 {
 func (g *ghosts) drop(l *list, i int32) {
 	l.remove(i)
 	g.index.del(g.keys[i])
-	g.free.push(i)
+	g.nodes[i].next, g.free = g.free, i
 }
 
 // ghostQueue is a queue of ghosts: the newest pushes the oldest out.

@@ -27,9 +27,12 @@ var registered = []entry{
 	{Policy{"fifo", "evict the row that was filled first"}, newFIFO},
 	{Policy{"lfu", "evict the row with the fewest lookups since it was filled; among equals the one that got there first"}, newLFU},
 	{Policy{"clock", "evict in the order of filling, but give a row that was hit another turn"}, newClock},
+	{Policy{"slru", "four LRU segments: a hit moves a row up one, the oldest row of the lowest leaves"}, newSLRU},
 	{Policy{"2q", "a FIFO queue for new rows, an LRU part for those looked up again soon after they left it"}, newTwoQ},
 	{Policy{"arc", "LRU lists of rows used once and rows used again, whose sizes adapt to the keys missed lately"}, newARC},
+	{Policy{"lirs", "keep rows whose last two uses were close together, by recency; 1 % of the slots for the others"}, newLIRS},
 	{Policy{"s3-fifo", "a small queue for new rows, a main queue for those used there or missed soon after; no movement on hits"}, newS3FIFO},
+	{Policy{"w-tinylfu", "a small LRU window before a segmented LRU that admits a row only when it was used more lately than its victim"}, newWTinyLFU},
 	{Policy{"min", "evict the row whose next use is farthest (Belady's optimum; needs the future)"}, newMIN},
 }
 

@@ -1,7 +1,6 @@
 package slots
 
 import (
-	"bufio"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"github.com/klauspost/compress/zstd"
 
 	"stowage/workloads/lookups"
 )
@@ -44,9 +41,6 @@ func TestReference(t *testing.T) {
 	for _, p := range Policies() {
 		ours[p.Name] = p.Name
 	}
-	// Informative rows, of that simulator's own parameters.
-	delete(ours, "slru")
-	delete(ours, "lirs")
 	files := map[string]string{ // our reader takes the text form of the first
 		"cloudPhysicsIO.oracleGeneral.bin": "cloudPhysicsIO.txt",
 		"cache2k_web12.txt.gz":             "cache2k_web12.txt.gz",
@@ -78,12 +72,7 @@ func TestReference(t *testing.T) {
 			continue
 		}
 		if keys[name] == nil {
-			path := filepath.Join(traces, files[name])
-			if filepath.Ext(path) == ".zst" {
-				keys[name], bounds[name], err = loadARC(path)
-			} else {
-				keys[name], bounds[name], err = lookups.LoadKeys(path, lookups.FileOptions{}, 0)
-			}
+			keys[name], bounds[name], err = lookups.LoadKeys(filepath.Join(traces, files[name]), lookups.FileOptions{}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,53 +81,29 @@ func TestReference(t *testing.T) {
 		if len(keys[name]) != n {
 			t.Fatalf("%s: %d lookups, want %d", name, len(keys[name]), n)
 		}
-		table, err := New(Config{Slots: slots, Rows: bounds[name], Policy: policy})
-		if err != nil {
-			t.Fatal(err)
+		// Its LIRS has other bounds; its SLRU leaves slots unused when there are not
+		// four equal segments.
+		tolerance := 0
+		switch {
+		case policy == "lirs":
+			tolerance = misses * 3 / 100
+		case policy == "slru" && slots%4 != 0:
+			tolerance = 1 + misses/1000
 		}
-		if got := table.Replay(keys[name]); got != misses {
-			t.Errorf("%s, %s, %d slots: %d misses, want %d", name, policy, slots, got, misses)
-		}
+		trace, cfg := keys[name], Config{Slots: slots, Rows: bounds[name], Policy: policy}
+		t.Run(fmt.Sprintf("%s/%s/%d", name, policy, slots), func(t *testing.T) {
+			t.Parallel()
+			if got := newTable(t, cfg).Replay(trace); got < misses-tolerance || got > misses+tolerance {
+				t.Errorf("%d misses, want %d within %d", got, misses, tolerance)
+			}
+		})
 		checked++
 	}
-	// 26 sizes of the five small files by eight policies of this package, and 9
-	// sizes of P3.
-	if want := 8 * (26 + 9*(len(files)-5)); checked < want {
-		t.Errorf("only %d rows of the reference were checked", checked)
+	// 26 sizes of the five small files by ten policies of this package, and 9 sizes
+	// of P3.
+	if want := 10 * (26 + 9*(len(files)-5)); checked < want {
+		t.Errorf("only %d rows of the reference were checked, want %d", checked, want)
 	}
-}
-
-// loadARC reads a zstd-compressed trace in the ARC format, renumbered by first
-// appearance: a line "start count ignored number" is count lookups, of the blocks
-// from start on.
-func loadARC(path string) (keys []uint32, rows int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	z, err := zstd.NewReader(f)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer z.Close()
-	ids := map[uint64]uint32{}
-	lines := bufio.NewScanner(z)
-	for lines.Scan() {
-		var start, count uint64
-		if _, err := fmt.Sscan(lines.Text(), &start, &count); err != nil {
-			return nil, 0, err
-		}
-		for b := start; b < start+count; b++ {
-			id, known := ids[b]
-			if !known {
-				id = uint32(len(ids))
-				ids[b] = id
-			}
-			keys = append(keys, id)
-		}
-	}
-	return keys, int64(len(ids)), lines.Err()
 }
 
 func atoi(t *testing.T, s string) int {

@@ -28,6 +28,7 @@ type twin struct {
 // slow is a replacement policy written as plainly as possible, by key: what
 // policy says by slot. n counts the lookups of the key in the round.
 type slow interface {
+	begin(keys []uint32) // a round's, before its hits
 	hit(k uint32, n int)
 	victim(k uint32, n int) (v uint32, ok bool) // k missed; not ok: k is not admitted
 	fill(k uint32, n int)
@@ -56,6 +57,12 @@ func newSlow(w *twin) slow {
 		return slowMIN{w}
 	case "s3-fifo":
 		return &slowS3FIFO{twin: w, uses: map[uint32]int{}}
+	case "w-tinylfu":
+		return &slowWTinyLFU{twin: w, counts: newSlowSketch(w.slots)}
+	case "slru":
+		return &slowSLRU{twin: w}
+	case "lirs":
+		return &slowLIRS{twin: w, lir: map[uint32]bool{}}
 	case "2q":
 		return &slowTwoQ{twin: w}
 	case "arc":
@@ -63,6 +70,9 @@ func newSlow(w *twin) slow {
 	}
 	panic("replacement policy " + w.policy + " has no twin")
 }
+
+// begin is for the policies that need not know when a round begins.
+func (w *twin) begin([]uint32) {}
 
 func (w *twin) pinned(k uint32) bool {
 	for _, f := range w.flight {
@@ -114,6 +124,7 @@ func (w *twin) plan(r lookups.Round) (c Counts, fills, victims []uint32, ok bool
 	c.Lookups, c.Unique = r.Lookups, len(r.Keys)
 	w.flight = append(w.flight, slices.Clone(r.Keys))
 	missed := map[uint32]bool{}
+	w.slow.begin(r.Keys)
 	for i, k := range r.Keys {
 		if slices.Contains(w.held, k) {
 			c.Hits++
