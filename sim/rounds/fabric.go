@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"fmt"
+	"time"
 
 	"stowage/hw"
 	"stowage/sim/network"
@@ -14,7 +15,7 @@ type Wiring string
 const (
 	Switched Wiring = "switch"    // one port each into a switch that holds nobody up
 	Meshed   Wiring = "mesh"      // a link between every two
-	CubeMesh Wiring = "cube-mesh" // 8 accelerators: two meshed quads, and a link from each to its like in the other
+	CubeMesh Wiring = "cube-mesh" // at most 8: two meshed quads, and a link from each to its like in the other
 )
 
 // Fabric is accelerators and the links between them. It never changes and may be
@@ -32,8 +33,8 @@ func (f *Fabric) Validate() error {
 		return fmt.Errorf("devices = %d: want at least 1", f.Devices)
 	case f.Wiring != Switched && f.Wiring != Meshed && f.Wiring != CubeMesh:
 		return fmt.Errorf("wiring = %q: want %s, %s or %s", string(f.Wiring), Switched, Meshed, CubeMesh)
-	case f.Wiring == CubeMesh && f.Devices != 8:
-		return fmt.Errorf("wiring = %q with %d devices: a hybrid cube mesh has 8", string(f.Wiring), f.Devices)
+	case f.Wiring == CubeMesh && f.Devices > 8:
+		return fmt.Errorf("wiring = %q with %d devices: a hybrid cube mesh has at most 8", string(f.Wiring), f.Devices)
 	case f.Devices > 1 && !(f.Link.Bandwidth > 0):
 		return fmt.Errorf("link %q: bandwidth = %v: want more than 0 between %d devices", f.Link.Name, f.Link.Bandwidth, f.Devices)
 	case f.Link.Latency < 0:
@@ -45,10 +46,17 @@ func (f *Fabric) Validate() error {
 // Relay returns the device that bytes pass through on their way, if one is needed.
 // On a cube mesh bytes go straight to the own quad (id / 4 equal) and to the like in
 // the other quad ((id + 4) mod 8), and to others through that one (Paddle,
-// heter_comm.h: topology-aware transfer).
+// heter_comm.h: topology-aware transfer). If only some of the 8 are there and that
+// one is not, they go through the receiver's like.
 func (f *Fabric) Relay(from, to int) (via int, needed bool) {
 	via = (from + 4) % 8
-	return via, f.Wiring == CubeMesh && from/4 != to/4 && to != via
+	if f.Wiring != CubeMesh || from/4 == to/4 || to == via {
+		return 0, false
+	}
+	if via >= f.Devices {
+		via = to - 4
+	}
+	return via, true
 }
 
 // Exchange is bytes that moved between accelerators, and the time that it took.
@@ -153,9 +161,9 @@ func (f *Fabric) busiest(x *Exchange) (bytes float64) {
 func (f *Fabric) PullPadded(d *Demand, row float64) Exchange {
 	f.check(d)
 	bucket := float64(d.MaxBucket()) * row
-	x := f.ring(float64(f.Devices-1) * bucket)
+	x, step := f.ring(float64(f.Devices-1) * bucket)
 	if bucket > 0 {
-		x.Seconds = network.RingAllGather(bucket, f.Devices, f.Link.Bandwidth, f.Link.Latency)
+		x.Seconds = network.RingAllGather(bucket, f.Devices, f.Link.Bandwidth, step)
 	}
 	return x
 }
@@ -176,32 +184,37 @@ func (f *Fabric) PushHot(d *Demand, row float64) Exchange {
 // AllReduce is a ring all-reduce of bytes that every accelerator has.
 func (f *Fabric) AllReduce(bytes float64) Exchange {
 	w := float64(f.Devices)
-	x := f.ring(2 * (w - 1) / w * bytes)
+	x, step := f.ring(2 * (w - 1) / w * bytes)
 	if bytes > 0 {
-		x.Seconds = network.RingAllReduce(bytes, f.Devices, f.Link.Bandwidth, f.Link.Latency)
+		x.Seconds = network.RingAllReduce(bytes, f.Devices, f.Link.Bandwidth, step)
 	}
 	return x
 }
 
-// ring moves bytes from every accelerator to the next one of a ring.
-func (f *Fabric) ring(bytes float64) Exchange {
-	x := newExchange(f.Devices)
+// ring moves bytes from every accelerator to the next one of a ring, and returns the
+// latency of a step.
+func (f *Fabric) ring(bytes float64) (x Exchange, step time.Duration) {
+	x = newExchange(f.Devices)
 	if f.Devices < 2 {
-		return x
+		return x, 0
 	}
+	hops := 0
 	for i := range f.Devices {
 		next := f.next(i)
-		x.Sent[i], x.Received[next], x.Links[i][next] = bytes, bytes, bytes
+		x.Sent[i], x.Received[next] = bytes, bytes
+		hops = max(hops, f.carry(&x, i, next, bytes))
 	}
-	x.Busiest = bytes
-	return x
+	x.Busiest = f.busiest(&x)
+	return x, time.Duration(hops) * f.Link.Latency
 }
 
-// next is the neighbour in the ring. On a cube mesh the ring goes once through each
-// quad, 0 1 2 3 7 6 5 4, so that every step is a link.
+// next is the neighbour in the ring. On a whole cube mesh the ring goes once through
+// each quad, 0 1 2 3 7 6 5 4, so that every step is a link. Where only 5 to 7 are
+// there, the ring crosses between the quads in two hops; even so no link carries two
+// of its steps.
 func (f *Fabric) next(i int) int {
 	switch {
-	case f.Wiring != CubeMesh:
+	case f.Wiring != CubeMesh || f.Devices < 8:
 		return (i + 1) % f.Devices
 	case i == 3:
 		return 7
