@@ -110,16 +110,67 @@ type driftFile struct {
 	Move    int64      `toml:"move"`
 }
 
+// slotsFile is how embedding rows get into slots. Its rules are explained in
+// sim/rounds and sim/slots.
 type slotsFile struct {
 	Capacity    Amount `toml:"capacity"`
 	Replacement string `toml:"replacement"`
+	Ways        int    `toml:"ways"` // slots of a set; default: one set
 	Shortage    string `toml:"shortage"`
-	Lookahead   int    `toml:"lookahead"`
+	Lookahead   int    `toml:"lookahead"` // rounds
+
+	Scope     string `toml:"scope"`
+	Pass      int    `toml:"pass"` // rounds of a pass
+	Rebuild   bool   `toml:"rebuild"`
+	Release   string `toml:"release"`
+	WriteBack string `toml:"write_back"`
+	DirtyBit  *bool  `toml:"dirty_bit"`
+	State     string `toml:"state"` // where the optimizer's state of a row is: slot, host
+	Overlap   *bool  `toml:"overlap"`
+	Queue     int    `toml:"queue"`
+
+	Read   float64      `toml:"read"`   // samples/s of the input pipeline
+	Unique unit.RowRate `toml:"unique"` // lookups/s made unique
+
+	Exchange   string     `toml:"exchange"`   // all-to-all, padded, none
+	Replicated unit.Ratio `toml:"replicated"` // hottest share of the rows that every device holds
+
+	Host   *hostFile   `toml:"host"`
+	SSD    *ssdFile    `toml:"ssd"`
+	Remote *remoteFile `toml:"remote"`
+}
+
+// hostFile makes host memory a cache of a lower tier.
+type hostFile struct {
+	Capacity Amount `toml:"capacity"`
+	Rule     string `toml:"rule"` // inclusive, exclusive: of the slots
+}
+
+// ssdFile is flash below host memory. What it leaves out comes from the node type.
+type ssdFile struct {
+	Rule      string         `toml:"rule"` // inclusive, exclusive: of host memory
+	Bandwidth unit.Rate      `toml:"bandwidth"`
+	IOPS      unit.RowRate   `toml:"iops"`
+	Latency   *unit.Duration `toml:"latency"` // of one batched get
+	Batch     int            `toml:"batch"`   // rows
+}
+
+// remoteFile is parameter servers below host memory. What it leaves out comes from
+// the pool's host and network port.
+type remoteFile struct {
+	Rule      string         `toml:"rule"`
+	Servers   int            `toml:"servers"`
+	Rows      unit.RowRate   `toml:"rows"`      // rows/s that a server gathers
+	Bandwidth unit.Rate      `toml:"bandwidth"` // of a server's gathering
+	Latency   *unit.Duration `toml:"latency"`   // of a request
+	Batch     int            `toml:"batch"`     // rows of a request
 }
 
 type limitsFile struct {
 	Events    uint64 `toml:"events"`     // default engine.DefaultMaxEvents
 	TraceKeys int64  `toml:"trace_keys"` // default lookups.DefaultTraceKeys
+	// lookups kept for the devices' shares; default lookups.DefaultRawLookups
+	TraceLookups int64 `toml:"trace_lookups"`
 }
 
 func defaults() file {

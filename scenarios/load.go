@@ -33,13 +33,7 @@ type Scenario struct {
 	Slots       *Slots        // nil: no slot tables
 	MaxEvents   uint64
 	TraceKeys   int64
-}
-
-// Slots says how the embedding layers' slot tables are set up.
-type Slots struct {
-	Capacity    Amount
-	Replacement string
-	Lookahead   int
+	RawLookups  int64
 }
 
 // Load reads and checks a scenario file. Every error is addressed to the person
@@ -125,7 +119,10 @@ func (b *builder) limits() {
 	if b.doc.Has(spec.Path{"limits", "trace_keys"}) && f.TraceKeys < 1 {
 		b.fail(spec.Path{"limits", "trace_keys"}, "%d: a number of keys from 1 on", f.TraceKeys)
 	}
-	b.sc.MaxEvents, b.sc.TraceKeys = f.Events, f.TraceKeys
+	if b.doc.Has(spec.Path{"limits", "trace_lookups"}) && f.TraceLookups < 1 {
+		b.fail(spec.Path{"limits", "trace_lookups"}, "%d: a number of lookups from 1 on", f.TraceLookups)
+	}
+	b.sc.MaxEvents, b.sc.TraceKeys, b.sc.RawLookups = f.Events, f.TraceKeys, f.TraceLookups
 }
 
 // whole checks what only the whole scenario shows.

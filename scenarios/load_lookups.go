@@ -11,9 +11,6 @@ import (
 	"stowage/workloads/lookups"
 )
 
-// MaxLookahead bounds slots.lookahead.
-const MaxLookahead = 1 << 16
-
 // embedding reads the sections lookups and slots.
 func (b *builder) embedding() {
 	if b.sc.Model == nil {
@@ -62,26 +59,6 @@ func (b *builder) perRound() {
 				batch, n, layer.Name, n, lookups.MaxRoundLookups/n)
 		}
 	}
-}
-
-func (b *builder) slots() {
-	f := b.f.Slots
-	at := func(key string) spec.Path { return spec.Path{"slots", key} }
-	if !b.doc.Has(at("capacity")) {
-		b.missing(at("capacity"), `a share of the rows ("5 %"), memory ("2 GiB") or a number of slots`)
-	}
-	if f.Replacement == "" {
-		f.Replacement = "lru"
-	}
-	b.oneOf(at("replacement"), f.Replacement, replacementNames())
-	if f.Shortage != "" {
-		b.oneOf(at("shortage"), f.Shortage, []string{"evict"})
-	}
-	if f.Lookahead < 0 || f.Lookahead > MaxLookahead {
-		b.fail(at("lookahead"), "%d: from 0 to MaxLookahead = %d rounds", f.Lookahead, MaxLookahead)
-	}
-	b.sc.Slots = &Slots{Capacity: f.Capacity, Replacement: f.Replacement, Lookahead: f.Lookahead}
-	b.sc.Problem.Lookahead = f.Lookahead
 }
 
 func (b *builder) lookups(sparse int, rows int64) {

@@ -12,7 +12,6 @@ import (
 	"stowage/sim/placement"
 	"stowage/sim/slots"
 	"stowage/workloads"
-	"stowage/workloads/lookups"
 )
 
 // Infeasible says that no scheme that the placement policy saw can be run, and
@@ -33,6 +32,10 @@ func (e *Infeasible) Error() string {
 // together with an error that wraps ctx's.
 func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error) {
 	spec := s.Problem
+	stores, err := s.stores(&spec)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
 	embeddings, err := s.embed(ctx, &spec)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -48,7 +51,10 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if !outcome.Fitness.Feasible {
 		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
 	}
-	job := sim.Job{Problem: problem, Plan: outcome.Plan, Rounds: s.Rounds, Embeddings: embeddings, MaxEvents: s.MaxEvents}
+	job := sim.Job{Problem: problem, Plan: outcome.Plan, Rounds: s.Rounds, Embeddings: embeddings, Stores: stores, MaxEvents: s.MaxEvents}
+	if s.Slots != nil {
+		job.Feed = s.feed()
+	}
 	run, err := sim.Train(ctx, job)
 	if run == nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -64,65 +70,6 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	}
 	r.Curves, err = s.curves(ctx, job)
 	return r, err
-}
-
-// embed records the lookups of every embedding layer when there are slot tables,
-// and fills in what a warm round costs them (placement.Spec.Lookups).
-func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embedding, error) {
-	if s.Slots == nil || s.Lookups == nil {
-		return nil, nil
-	}
-	layers := sparseLayers(s.Model)
-	rows := make([]int64, len(layers))
-	out := make([]sim.Embedding, len(layers))
-	for i, l := range layers {
-		rows[i] = s.Model.Layers[l].Rows()
-		out[i] = sim.Embedding{Layer: l, RowBytes: spec.RowBytes(&s.Model.Layers[l])}
-	}
-	capacity := s.Slots.Capacity.Slots(rows, rowBytes(out))
-	spec.Lookups = make([]placement.LayerLookups, len(s.Model.Layers))
-	for i, l := range layers {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		stream, err := lookups.NewStream(s.Model.Layers[l].Tables, *s.Lookups, spec.Batch, uint64(s.Seed), uint64(l))
-		if err != nil {
-			return nil, fmt.Errorf("lookups of layer %q: %w", s.Model.Layers[l].Name, err)
-		}
-		trace, err := s.record(interruptible{stream, ctx}, &s.Model.Layers[l])
-		if err != nil {
-			return nil, err
-		}
-		out[i].Trace = trace
-		out[i].Slots = slots.Config{
-			Slots: capacity[i], Rows: trace.Rows(), Policy: s.Slots.Replacement, Future: trace, ReadOnly: spec.Inference,
-		}
-		if spec.Lookups[l], err = s.warmRound(out[i]); err != nil {
-			return nil, fmt.Errorf("slot table of layer %q, of slots.capacity: %w", s.Model.Layers[l].Name, out[i].Enough(err, s.Slots.Lookahead))
-		}
-	}
-	return out, nil
-}
-
-// record draws the lookups of all rounds of a layer.
-func (s *Scenario) record(stream lookups.Stream, layer *workloads.Layer) (*lookups.Trace, error) {
-	trace, err := lookups.Record(stream, s.Rounds, s.TraceKeys)
-	var limit *lookups.LimitError
-	if errors.As(err, &limit) {
-		return nil, fmt.Errorf("lookups of layer %q: limits.trace_keys = %d did not suffice: %w", layer.Name, limit.Limit, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
-	}
-	whole := trace.Rounds()
-	if trace.Round(whole-1).Lookups < s.Problem.Batch*lookupsPerSample(layer) {
-		whole-- // a trace file ended in the middle of a round
-	}
-	if whole < s.Rounds {
-		return nil, fmt.Errorf("the lookups of layer %q end after %d whole rounds of training.rounds = %d: set lookups.wrap = true, or fewer rounds",
-			layer.Name, whole, s.Rounds)
-	}
-	return trace.Compact(), nil // the table's index then holds the touched rows only
 }
 
 func lookupsPerSample(layer *workloads.Layer) int {
@@ -141,19 +88,6 @@ func rowBytes(ems []sim.Embedding) []unit.Bytes {
 	return b
 }
 
-// interruptible is a stream that ends with its context.
-type interruptible struct {
-	lookups.Stream
-	ctx context.Context
-}
-
-func (s interruptible) Next(dst []uint32) ([]uint32, error) {
-	if err := s.ctx.Err(); err != nil {
-		return dst, err
-	}
-	return s.Stream.Next(dst)
-}
-
 // missed says which floor or cap the simulated run misses although the search,
 // at its lower fidelity, took the scheme to keep it.
 func missed(spec *placement.Spec, r *sim.Result) []string {
@@ -165,20 +99,6 @@ func missed(spec *placement.Spec, r *sim.Result) []string {
 		notes = append(notes, fmt.Sprintf("the simulated cost, %.6g USD per million samples, is above max_cost = %.6g, which the %s fitness took to be kept", c.Value, spec.MaxCost, r.Scheme.Fitness))
 	}
 	return notes
-}
-
-// warmRound replays a trace and returns what a round costs when the table is
-// warm: means over the rounds after the first quarter.
-func (s *Scenario) warmRound(em sim.Embedding) (placement.LayerLookups, error) {
-	ratios, err := slots.HitRatios(em.Trace, em.Slots, []int{em.Slots.Slots}, s.Slots.Lookahead)
-	if err != nil {
-		return placement.LayerLookups{}, err
-	}
-	n := float64(s.Rounds - s.Rounds/4)
-	w := ratios[0].Warm
-	return placement.LayerLookups{
-		Slots: em.Slots.Slots, Unique: float64(w.Unique) / n, Misses: float64(w.Misses) / n, WriteBacks: float64(w.WriteBacks) / n,
-	}, nil
 }
 
 // curves replays each layer that the target scheme puts behind a slot table at

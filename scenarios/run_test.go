@@ -11,7 +11,6 @@ import (
 
 	"stowage/sim/engine"
 	"stowage/sim/placement"
-	"stowage/sim/slots"
 	"stowage/workloads"
 )
 
@@ -270,7 +269,24 @@ func TestInfeasible(t *testing.T) {
 	}
 }
 
-// A table that is too small says what would do; so do the limits.
+// A table that is too small says what would do, and makes no scheme infeasible that
+// keeps the layer on a CPU.
+func TestSmallTablesRefuseAccelerators(t *testing.T) {
+	_, err := parsed(t, onGPU(`"1 %"`, `10`)).Run(context.Background(), "test")
+	var inf *Infeasible
+	if !errors.As(err, &inf) || !strings.Contains(inf.Reason, "slot table of layer") || !strings.Contains(inf.Reason, "slots suffice for all 12 rounds") {
+		t.Fatalf("got %v", err)
+	}
+	s := parsed(t, onGPU(`"1 %"`, `10`, `"all-gpu"`, `"greedy"`))
+	r := run(t, s)
+	for _, l := range sparseLayers(s.Model) {
+		if r.Scheme.Layers[l] != "xeon-6148" {
+			t.Errorf("layer %d is on %s", l, r.Scheme.Layers[l])
+		}
+	}
+}
+
+// Limits that do not suffice are named.
 func TestRunErrors(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -278,8 +294,6 @@ func TestRunErrors(t *testing.T) {
 		is    func(error) bool
 		want  []string
 	}{
-		{"shortage", []string{`"1 %"`, `10`}, func(err error) bool { var e *slots.ShortageError; return errors.As(err, &e) },
-			[]string{"small: slot table of layer", "slots.capacity", "slots suffice for all 12 rounds"}},
 		{"trace keys", []string{"[slots]", "[limits]\ntrace_keys = 1000\n[slots]"}, nil,
 			[]string{"limits.trace_keys = 1000"}},
 		{"events", []string{"[slots]", "[limits]\nevents = 50\n[slots]"}, func(err error) bool { var e *engine.LimitError; return errors.As(err, &e) },

@@ -26,6 +26,9 @@ type Job struct {
 	// Feed holds the rules by which their rows get into place, and the costs that
 	// do not follow from the hardware; what the plan decides is left out.
 	Feed rounds.Spec
+	// Stores is the tier below host memory as one node of each pool uses it; nil:
+	// host memory holds all rows.
+	Stores []rounds.Tier
 	// MaxEvents bounds the run; 0: engine.DefaultMaxEvents.
 	MaxEvents uint64
 }
@@ -34,6 +37,7 @@ type Job struct {
 type Embedding struct {
 	Layer    int
 	Trace    *lookups.Trace // at least Job.Rounds rounds
+	Rows     int64          // of the layer
 	Layout   lookups.Layout // of the trace's raw lookups, where it has them
 	Slots    slots.Config
 	RowBytes unit.Bytes // of a slot
@@ -41,6 +45,10 @@ type Embedding struct {
 
 	// StateBytes of optimizer state stay on the host for each row.
 	StateBytes unit.Bytes
+
+	// Hosted is how many rows host memory holds, as a cache over Job.Stores; 0: all.
+	Hosted                 int64
+	BelowSlots, BelowHosts rounds.Rule
 }
 
 // Enough adds to a *slots.ShortageError, which speaks of one round, how many slots
@@ -153,7 +161,7 @@ func (t *training) embed(stages int) error {
 		em := &t.job.Embeddings[i]
 		if Accelerated(t.job.Problem.Cluster, t.job.Plan, em.Layer) {
 			s := t.job.Plan.StageOf[em.Layer]
-			layers[s] = append(layers[s], em.layer(t.job.Problem))
+			layers[s] = append(layers[s], em.RoundsLayer(t.job.Problem.Model.Layers[em.Layer].Name))
 		}
 	}
 	for s, ls := range layers {
@@ -172,11 +180,12 @@ func (t *training) embed(stages int) error {
 	return nil
 }
 
-// layer describes an embedding layer to the feed of its stage.
-func (em *Embedding) layer(p *placement.Problem) rounds.Layer {
+// RoundsLayer describes an embedding layer of some name to package rounds.
+func (em *Embedding) RoundsLayer(name string) rounds.Layer {
 	return rounds.Layer{
-		Name: p.Model.Layers[em.Layer].Name, Trace: em.Trace, Layout: em.Layout, Slots: em.Slots,
+		Name: name, Trace: em.Trace, Rows: em.Rows, Layout: em.Layout, Slots: em.Slots,
 		RowBytes: em.RowBytes, OutBytes: em.OutBytes, StateBytes: em.StateBytes,
+		Hosted: em.Hosted, BelowSlots: em.BelowSlots, BelowHosts: em.BelowHosts,
 	}
 }
 
@@ -191,6 +200,13 @@ func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
 	spec.Costs.Index = pool.Device.Gather.Rows
 	spec.Costs.Host, spec.Costs.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))
 	spec.Costs.PerNode, spec.Costs.Link = pool.Node.Devices, pool.Node.HostLink
+	spec.Costs.Peer, spec.Costs.NIC = pool.Node.PeerLink, pool.Node.NIC
+	if spec.Costs.Peer.Bandwidth == 0 {
+		spec.Costs.Peer = pool.Node.HostLink // through the host
+	}
+	if job.Stores != nil {
+		spec.Costs.Store = job.Stores[st.Pool]
+	}
 	return spec
 }
 

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"errors"
 	"fmt"
 
 	"stowage/hw"
@@ -16,6 +17,9 @@ type layerCost struct {
 	weights, table, act               float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
 	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
 	backing                           float64 // bytes of rows in host memory behind a slot table
+	storeRows, storeBytes             float64 // per round, that go through the tier below host memory
+	refused                           string  // why its slot table cannot be
+	asked, sharing                    float64 // bytes per round that one device would get of others' rows, and how they grow
 }
 
 // layerWork is what merging adds up for every layer, small enough to stay in cache.
@@ -153,7 +157,7 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing} {
 		if !amount(v) {
 			return false
 		}
@@ -207,17 +211,37 @@ func (s *Spec) paramBytes() (weight, gradient, optimizer int) {
 }
 
 // RowBytes returns the bytes of one slot of a layer: the widest row of its
-// tables in fp32 with its optimizer state.
+// tables in fp32 with its optimizer state, unless that stays on the host.
 func (s *Spec) RowBytes(l *workloads.Layer) unit.Bytes {
+	if s.HostState {
+		return ValueBytes(l)
+	}
+	return ValueBytes(l) + s.stateBytes(l)
+}
+
+// ValueBytes returns the bytes of the widest row of a layer's tables in fp32.
+func ValueBytes(l *workloads.Layer) unit.Bytes {
 	dim := 0
 	for _, t := range l.Tables {
 		dim = max(dim, t.Dim)
 	}
-	states := s.Optimizer.States()
-	if s.Inference {
-		states = 0
+	return unit.Bytes(4 * dim)
+}
+
+// StateBytes returns the bytes of optimizer state that stay on the host for each
+// row of a layer.
+func (s *Spec) StateBytes(l *workloads.Layer) unit.Bytes {
+	if !s.HostState {
+		return 0
 	}
-	return unit.Bytes(4 * dim * (1 + states))
+	return s.stateBytes(l)
+}
+
+func (s *Spec) stateBytes(l *workloads.Layer) unit.Bytes {
+	if s.Inference {
+		return 0
+	}
+	return ValueBytes(l) * unit.Bytes(s.Optimizer.States())
 }
 
 // compileLayer computes what layer l costs on pool t. Its error says why the
@@ -248,6 +272,9 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	if layer.Sparse() {
 		p.compileTables(&c, t, l)
 	}
+	if c.refused != "" {
+		return c, errors.New(c.refused)
+	}
 	return c, nil
 }
 
@@ -255,21 +282,39 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 // round's fetch.
 func (p *Problem) compileTables(c *layerCost, t, l int) {
 	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
-	row := float64(p.RowBytes(layer))
+	row, full := float64(p.RowBytes(layer)), float64(ValueBytes(layer)+p.stateBytes(layer))
 	whole := 0.0
 	for _, tb := range layer.Tables {
-		whole += float64(tb.Rows) * float64(tb.Dim) * row / float64(maxDim(layer))
+		whole += float64(tb.Rows) * float64(tb.Dim) * full / float64(maxDim(layer))
 	}
 	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
 		c.table = whole
 		return
 	}
 	lk := p.Lookups[l]
+	if lk.Refused != "" {
+		c.refused = lk.Refused
+		return
+	}
 	c.backing = whole
 	c.table = float64(lk.Slots) * row
 	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
 	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
 	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
+	if p.HostState {
+		// Each unique row's state is read and written where it is.
+		c.hostTime += 2 * pool.Host.Gather.Seconds(lk.Unique, lk.Unique*float64(p.StateBytes(layer)))
+		c.bytesIn += lk.Unique * float64(p.StateBytes(layer))
+		c.bytesOut += lk.Unique * float64(p.StateBytes(layer))
+	}
+	if lk.Hosted > 0 {
+		c.backing = min(whole, float64(lk.Hosted)*full)
+	}
+	c.storeRows = lk.StoreReads + lk.StoreWrites
+	c.storeBytes = c.storeRows * row
+	if p.Exchange {
+		c.asked, c.sharing = lk.Unique*float64(ValueBytes(layer)), lk.Sharing
+	}
 }
 
 func maxDim(l *workloads.Layer) int {

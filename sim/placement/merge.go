@@ -9,6 +9,8 @@ type stage struct {
 	weights, table, act               float64              // bytes; act is weighted by micro-batches in flight
 	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
 	backing                           float64              // bytes of rows in host memory behind slot tables
+	storeRows, storeBytes             float64              // of a round, through the tier below host memory
+	asked, sharing                    float64              // bytes of rows that devices ask for, and asked x how they grow
 	out, in                           [linkClasses]float64 // seconds per step through one port
 	measured                          float64              // seconds per step of measured transfers
 
@@ -115,6 +117,10 @@ func (st *stage) addTables(c *layerCost) {
 	st.hostTime += c.hostTime
 	st.bytesIn += c.bytesIn
 	st.bytesOut += c.bytesOut
+	st.storeRows += c.storeRows
+	st.storeBytes += c.storeBytes
+	st.asked += c.asked
+	st.sharing += c.asked * c.sharing
 }
 
 // activations weighs what each layer keeps by the micro-batches that the

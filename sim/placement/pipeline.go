@@ -44,15 +44,6 @@ func (p *Problem) PortRate(pool, other, k int) float64 {
 	return l.from / sh.links
 }
 
-// FetchTime returns the time in which the slot tables of stage i of a plan get
-// the rows of a round: target parameters (misses) and victims to write back, with
-// unique rows planned. Unlike Stage.Fetch it counts the latency of the host link.
-func (p *Problem) FetchTime(st *Stage, unique, misses, writeBacks, bytesIn, bytesOut float64) (time.Duration, error) {
-	pool := &p.Cluster.Pools[st.Pool]
-	return unit.Seconds(p.fetchSeconds(st.Pool, st.Devices, unique/float64(pool.Device.Gather.Rows),
-		pool.Host.Gather.Seconds(misses+writeBacks, bytesIn+bytesOut), max(bytesIn, bytesOut)))
-}
-
 // Pipeline times every part of a provisioned plan as if it ran alone. Transfers
 // describes its channels, index by index. It errs when a time exceeds the clock.
 func (p *Problem) Pipeline(pl *Plan) (*pipeline.Pipeline, []Transfer, error) {

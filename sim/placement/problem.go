@@ -76,6 +76,19 @@ func (o Optimizer) States() int {
 type LayerLookups struct {
 	Slots                      int
 	Unique, Misses, WriteBacks float64 // rows per round
+
+	// Sharing says how many rows k devices ask for together when they divide a
+	// batch: Unique x k^Sharing. 0: each row by one device; 1: every row by all.
+	Sharing float64
+
+	// Hosted is how many rows host memory holds; 0: all. StoreReads and
+	// StoreWrites are rows per round that the tier below it reads and writes.
+	Hosted                  int64
+	StoreReads, StoreWrites float64
+
+	// Refused says why no slot table of this size can serve the layer; empty: it
+	// can. Accelerators then refuse the layer.
+	Refused string
 }
 
 // Spec is a placement problem as people state it.
@@ -102,7 +115,12 @@ type Spec struct {
 	CommParallel float64
 
 	Lookups   []LayerLookups // per layer, or nil
-	Lookahead int            // rounds whose rows are fetched ahead; 0: fetch, then compute
+	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
+	Exchange  bool           // accelerators own rows together and exchange what they look up
+	// Store is the time in which one node's tier below host memory reads or writes
+	// rows of bytes in all; nil: there is none.
+	Store     func(pool int, rows, bytes float64) float64
+	Lookahead int // rounds whose rows are fetched ahead; 0: fetch, then compute
 }
 
 // Scheme maps every layer to a pool of the cluster, by index.

@@ -15,16 +15,16 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	}
 	b := &ev.pipe
 	b.begin(ev.p, s, ev.stageOf, ev.segment, ev.segments)
-	fetch := 0.0
+	fetch, exchange := 0.0, 0.0
 	for i := range ev.stages {
 		k := ev.best[i]
 		b.place(ev.stages[i].pool, k, float64(ev.denseBytes(i)))
-		fetch = max(fetch, ev.fetchTime(i, k))
+		fetch, exchange = max(fetch, ev.fetchTime(i, k)), max(exchange, ev.exchangeTime(i, k))
 	}
 	if b.build() != nil {
 		return infeasible(endless, 0)
 	}
-	return ev.p.stepFitness(&b.out, fetch, f.Price)
+	return ev.p.stepFitness(&b.out, fetch, exchange, f.Price)
 }
 
 // RecurrenceOf is Recurrence for a plan whose devices are decided. It errs when
@@ -34,22 +34,24 @@ func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
 	if err != nil {
 		return Fitness{}, err
 	}
-	fetch := 0.0
+	fetch, exchange := 0.0, 0.0
 	for i := range pl.Stages {
-		fetch = max(fetch, pl.Stages[i].Fetch)
+		fetch, exchange = max(fetch, pl.Stages[i].Fetch), max(exchange, pl.Stages[i].Exchange)
 	}
-	return p.stepFitness(pipe, fetch, pl.Fitness.Price), nil
+	return p.stepFitness(pipe, fetch, exchange, pl.Fitness.Price), nil
 }
 
 // stepFitness is the fitness of one step of a pipeline. Rows are fetched before
-// it, or beside the step before when there is a look-ahead.
-func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, price float64) Fitness {
+// it, or beside the step before when there is a look-ahead; devices exchange them
+// at its begin, and their gradients at its end.
+func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, exchange, price float64) Fitness {
 	step := pipeline.NewRecurrence(pipe).Step().Seconds()
 	if p.Lookahead > 0 {
 		step = max(step, fetch)
 	} else {
 		step += fetch
 	}
+	step += exchange
 	if !positive(step) { // below the clock's nanosecond
 		return infeasible(timeless, 1)
 	}

@@ -56,7 +56,12 @@ func (ev *Evaluator) fetchTime(i, k int) float64 {
 	if st.plan == 0 {
 		return 0
 	}
-	return ev.p.fetchSeconds(st.pool, k, st.plan, st.hostTime, max(st.bytesIn, st.bytesOut))
+	seconds := ev.p.fetchSeconds(st.pool, k, st.plan, st.hostTime, max(st.bytesIn, st.bytesOut))
+	if st.storeRows > 0 && ev.p.Store != nil {
+		n := float64(ev.p.ports(st.pool, k))
+		seconds += ev.p.Store(st.pool, st.storeRows/n, st.storeBytes/n)
+	}
+	return seconds
 }
 
 // fetchSeconds returns the time of one fetch on k devices of a pool: plan seconds

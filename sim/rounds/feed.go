@@ -49,7 +49,6 @@ type Feed struct {
 	unitLogs  []phaseLog
 	roundLogs []phaseLog
 	stalls    []Stalls // per round
-	trades    []trade
 
 	cut    map[dependency]bool
 	shadow func(s step, i int)
@@ -94,7 +93,7 @@ func New(e *engine.Engine, spec Spec, h Hooks) (*Feed, error) {
 		spec: spec, e: e, h: h, tables: t,
 		units: make([]phases, n), firstOf: make([]int, n), work: make([]Work, n), unitLogs: make([]phaseLog, n),
 		unitOf: make([]int, spec.Rounds), rounds: make([]steps, spec.Rounds), roundLogs: make([]phaseLog, spec.Rounds),
-		stalls: make([]Stalls, spec.Rounds), trades: make([]trade, spec.Rounds),
+		stalls: make([]Stalls, spec.Rounds),
 	}
 	t.spec = &f.spec
 	first := 0
@@ -329,10 +328,9 @@ func (f *Feed) extractAll(p *engine.Process) {
 		}
 		log.note(WaitDevices, p.Now())
 		f.see(extracts, r)
-		f.trades[r] = f.tables.trade(r)
 		start := p.Now()
 		cause := f.move(p, f.work[u].serve, true)
-		if rest := f.duration(f.trades[r].pull) - (p.Now() - start); rest > 0 {
+		if rest := f.duration(f.tables.trades[r].pull) - (p.Now() - start); rest > 0 {
 			p.Sleep(rest)
 			cause = WaitDevices
 		}
@@ -365,7 +363,7 @@ func (f *Feed) update(p *engine.Process, r, u int) {
 			f.await(p, updateAfterFill, f.units[v].fetched)
 		}
 	}
-	f.sleep(p, f.trades[r].push)
+	f.sleep(p, f.tables.trades[r].push)
 	f.move(p, w.serve, false)
 	state := f.tables.state(r)
 	f.move(p, state, true)

@@ -79,7 +79,7 @@ type Spec struct {
 	// Queue bounds the rounds between two of the phases read, unique and plan; 0: 2.
 	Queue int
 
-	Scope     Scope     // "": PerBatch
+	Scope     Scope     // "": PerDevice
 	Release   Release   // "": AfterUpdate
 	WriteBack WriteBack // "": OnEvict
 
@@ -92,6 +92,13 @@ type Spec struct {
 	// must be 0.
 	Rebuild bool
 
+	Exchange Collective // among the devices; "": AllToAll
+
+	// Replicated is the share of each layer's rows, those with the most lookups,
+	// that every device holds for good in slots of its own; the others have one
+	// owner each (UGache).
+	Replicated float64
+
 	// ReadOnly: inference. No gradients, no updates, nothing is written back.
 	ReadOnly bool
 
@@ -102,6 +109,7 @@ type Spec struct {
 type Layer struct {
 	Name  string
 	Trace *lookups.Trace // at least Rounds rounds
+	Rows  int64          // of the layer; a compact trace has fewer
 
 	// Layout of the trace's raw lookups, where it has them: what each device looks
 	// up, and for splitting rounds.
@@ -140,57 +148,93 @@ type Costs struct {
 
 	Store  Tier // below the hosts' memory, as one node uses it
 	Remote bool // it is parameter servers, not flash: for the cause of stalls
+
+	Peer   hw.Link // one device <-> the others of its node
+	Wiring Wiring  // of these links; "": Switched
+	NIC    hw.Link // one node <-> the others
 }
 
 // complete checks the spec and puts defaults where it says nothing.
 func (s *Spec) complete() error {
-	s.Scope = orDefault(s.Scope, PerBatch)
+	if s.Pass > 1 {
+		s.Scope = orDefault(s.Scope, PerPass)
+	}
+	s.Scope = orDefault(s.Scope, PerDevice)
+	s.Exchange = orDefault(s.Exchange, AllToAll)
 	s.Release = orDefault(s.Release, AfterUpdate)
 	s.WriteBack = orDefault(s.WriteBack, OnEvict)
 	s.Queue = orDefault(s.Queue, 2)
 	s.Pass = orDefault(s.Pass, 1)
-	if s.Pass > 1 {
-		s.Scope = PerPass
-	}
 	switch {
 	case s.Rounds < 1:
 		return fmt.Errorf("rounds = %d: at least 1", s.Rounds)
 	case s.Devices < 1 || s.Costs.PerNode < 1:
 		return fmt.Errorf("devices = %d, %d per node: at least 1", s.Devices, s.Costs.PerNode)
-	case s.Lookahead < 0:
-		return fmt.Errorf("lookahead = %d: at least 0", s.Lookahead)
-	case s.Queue < 1 || s.Pass < 1:
-		return fmt.Errorf("queue = %d, pass = %d: at least 1", s.Queue, s.Pass)
-	case s.Sequential && s.Lookahead > 0:
-		return fmt.Errorf("lookahead = %d: without overlap nothing is done ahead: want 0", s.Lookahead)
-	case s.dumps() && s.Lookahead > 0:
-		return fmt.Errorf("lookahead = %d: a table that is written back as a whole after each pass cannot be filled ahead: want 0", s.Lookahead)
 	case len(s.Layers) == 0:
 		return fmt.Errorf("no embedding layers")
 	}
-	return s.checkRules()
+	if err := s.checkWords(); err != nil {
+		return err
+	}
+	return s.checkLayers()
 }
 
-func (s *Spec) checkRules() error {
+// checkWords checks the rules that are words.
+func (s *Spec) checkWords() error {
 	if err := oneOf("scope", s.Scope, Scopes()); err != nil {
 		return err
 	}
 	if err := oneOf("release", s.Release, Releases()); err != nil {
 		return err
 	}
-	if err := oneOf("write-back", s.WriteBack, WriteBacks()); err != nil {
+	if err := oneOf("exchange", s.Exchange, Collectives()); err != nil {
 		return err
 	}
+	return oneOf("write-back", s.WriteBack, WriteBacks())
+}
+
+// CheckRules returns which rules do not go together, with each other or with the
+// tables', and the key of the one to change: lookahead, pass, …
+func (s *Spec) CheckRules(table slots.Config) (key string, err error) {
+	switch {
+	case s.Lookahead < 0:
+		return "lookahead", fmt.Errorf("lookahead = %d: at least 0", s.Lookahead)
+	case s.Queue < 0:
+		return "queue", fmt.Errorf("queue = %d: at least 1", s.Queue)
+	case !(s.Replicated >= 0 && s.Replicated < 1):
+		return "replicated", fmt.Errorf("replicated = %v: want a share of the rows from 0 to below 1", s.Replicated)
+	case s.Pass < 0:
+		return "pass", fmt.Errorf("pass = %d: at least 1 round", s.Pass)
+	case s.Scope == PerPass && s.Pass < 2:
+		return "pass", fmt.Errorf("pass = %d: the scope %s wants the rounds of a pass, at least 2", s.Pass, PerPass)
+	case s.Pass > 1 && s.Scope != "" && s.Scope != PerPass:
+		return "scope", fmt.Errorf("the rows of a pass of %d rounds are made unique together: want the scope %s, not %s", s.Pass, PerPass, s.Scope)
+	case s.Sequential && s.Lookahead > 0:
+		return "lookahead", fmt.Errorf("lookahead = %d: without overlap nothing is done ahead: want 0", s.Lookahead)
+	case s.dumps() && s.Lookahead > 0:
+		return "lookahead", fmt.Errorf("lookahead = %d: a table that is written back as a whole after each pass cannot be filled ahead: want 0", s.Lookahead)
+	case table.Shortage == slots.Fail && s.Lookahead > 0:
+		return "lookahead", fmt.Errorf("lookahead = %d: the shortage rule %s protects one round only: want 0", s.Lookahead, slots.Fail)
+	case table.Shortage == slots.Bypass && s.Pass > 1:
+		return "shortage", fmt.Errorf("the shortage rule %s serves single rounds, not passes: take another one, e.g. %s", slots.Bypass, slots.Split)
+	case table.Shortage == slots.Split && table.Ways != 0:
+		return "shortage", fmt.Errorf("the shortage rule %s knows slots, not sets: take ways = 0, or the rule %s", slots.Split, slots.Bypass)
+	}
+	return "", nil
+}
+
+// checkLayers checks what each layer brings.
+func (s *Spec) checkLayers() error {
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		if l.Trace.Rounds() < s.Rounds {
 			return fmt.Errorf("the lookups of layer %q end after %d of %d rounds", l.Name, l.Trace.Rounds(), s.Rounds)
 		}
-		if l.Slots.Shortage == slots.Fail && s.Lookahead > 0 {
-			return fmt.Errorf("lookahead = %d: the shortage rule %s protects one round only: want 0", s.Lookahead, slots.Fail)
+		if _, err := s.CheckRules(l.Slots); err != nil {
+			return err
 		}
-		if l.Slots.Shortage == slots.Bypass && s.Pass > 1 {
-			return fmt.Errorf("pass = %d: the shortage rule %s serves single rounds: take another one, e.g. %s", s.Pass, slots.Bypass, slots.Split)
+		if s.Devices > 1 && s.Exchange != NoExchange && l.Trace.Raw(0) == nil {
+			return fmt.Errorf("layer %q: what %d devices exchange wants the lookups of every sample (lookups.RecordRaw)", l.Name, s.Devices)
 		}
 		if l.Slots.Shortage == slots.Split {
 			if err := l.splittable(); err != nil {
@@ -210,8 +254,6 @@ func (s *Spec) checkRules() error {
 // splittable says why a layer's rounds cannot be split, if they cannot.
 func (l *Layer) splittable() error {
 	switch {
-	case l.Slots.Ways != 0:
-		return fmt.Errorf("layer %q: the shortage rule %s knows slots, not sets: take ways = 0 or the rule %s", l.Name, slots.Split, slots.Bypass)
 	case l.Slots.Policy == "min" || l.Slots.Policy == "lookahead":
 		return fmt.Errorf("layer %q: the replacement policy %s knows the future of whole rounds: the shortage rule %s does not go with it", l.Name, l.Slots.Policy, slots.Split)
 	case l.Trace.Raw(0) == nil:

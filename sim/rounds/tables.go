@@ -14,6 +14,8 @@ type tables struct {
 	layers []layerTables
 	ends   []int // per unit: the round behind its last
 
+	trades []trade // per round
+
 	late *load // what eager write-backs move below host memory: the next unit's go with it
 
 	parts  [][]part // of the unit that is being planned: what is left to plan
@@ -33,6 +35,7 @@ type layerTables struct {
 	tiers   []*Hierarchy     // by owner
 	uniquer *lookups.Uniquer // for parts
 	raw     []uint32
+	counter // of what the devices ask of each other
 }
 
 // part is what one table has to plan of a part of a unit.
@@ -42,7 +45,7 @@ type part struct {
 }
 
 func newTables(spec *Spec) (*tables, error) {
-	t := &tables{spec: spec, late: newLoad(spec)}
+	t := &tables{spec: spec, late: newLoad(spec), trades: make([]trade, spec.Rounds)}
 	t.ends = t.unitEnds()
 	for i := range spec.Layers {
 		l := layerTables{Layer: &spec.Layers[i]}
@@ -51,9 +54,18 @@ func newTables(spec *Spec) (*tables, error) {
 			l.units = l.Trace.Passes(t.ends)
 		}
 		l.owners = lookups.NewOwners(l.units, spec.Devices)
+		l.replicate(spec)
+		if err := l.counters(spec); err != nil {
+			return nil, fmt.Errorf("layer %q: %w", l.Name, err)
+		}
 		l.traces = l.owners.Traces()
 		for w, own := range l.traces {
-			table, err := slots.New(l.config(own, w, spec))
+			cfg := l.config(own, w, spec)
+			if n := l.owners.Replicated(); cfg.Slots < 1 && n > 0 {
+				return nil, fmt.Errorf("layer %q: every device holds %d replicated rows, which leaves %d of its %d slots: replicate less, or give more slots",
+					l.Name, n, cfg.Slots, cfg.Slots+n)
+			}
+			table, err := slots.New(cfg)
 			if err != nil {
 				return nil, fmt.Errorf("slot table of layer %q: %w", l.Name, err)
 			}
@@ -71,7 +83,7 @@ func newTables(spec *Spec) (*tables, error) {
 // config is the table of one owner: its share of the slots.
 func (l *layerTables) config(own *lookups.Trace, owner int, spec *Spec) slots.Config {
 	cfg := l.Slots
-	cfg.Slots = share(cfg.Slots, owner, spec.Devices)
+	cfg.Slots = share(cfg.Slots, owner, spec.Devices) - l.owners.Replicated()
 	cfg.Rows, cfg.Future, cfg.Origin = own.Rows(), own, own.Origins()
 	cfg.Eager = spec.WriteBack == Eager
 	cfg.ReadOnly = cfg.ReadOnly || spec.ReadOnly
@@ -232,6 +244,8 @@ func (t *tables) plan(u int) (Work, error) {
 		}
 		t.parts, t.work = t.divide(u), Work{}
 		t.load = newLoad(t.spec)
+		t.countReplicated(u)
+		t.tradeAll(u)
 		t.load.storeDown, t.late = t.late.storeDown, newLoad(t.spec)
 	}
 	for {
@@ -245,6 +259,43 @@ func (t *tables) plan(u int) (Work, error) {
 		}
 		t.drain() // the next part computes after this one
 		t.load = newLoad(t.spec)
+	}
+}
+
+// countReplicated counts the lookups of rows that every device holds: hits.
+func (t *tables) countReplicated(u int) {
+	for i := range t.layers {
+		l := &t.layers[i]
+		n := l.owners.Replicated()
+		if n == 0 {
+			continue
+		}
+		c := &t.load.counts
+		r := l.units.Round(u)
+		for j, k := range r.Keys {
+			if l.owners.IsReplicated(l.owners.Number(k)) {
+				c.Unique, c.Hits = c.Unique+1, c.Hits+1
+				c.Lookups, c.HitLookups = c.Lookups+int(r.Counts[j]), c.HitLookups+int(r.Counts[j])
+			}
+		}
+		t.load.used += n * t.spec.Devices
+	}
+}
+
+// tradeAll counts what the devices exchange in the rounds of unit u.
+func (t *tables) tradeAll(u int) {
+	first := 0
+	if u > 0 {
+		first = t.ends[u-1]
+	}
+	for r := first; r < t.ends[u]; r++ {
+		t.trades[r] = t.trade(r)
+		t.work.Traded += t.trades[r].bytes
+		if t.spec.Scope == PerDevice { // every device asks each owner
+			for owner, n := range t.trades[r].asked {
+				t.load.index[owner] += n
+			}
+		}
 	}
 }
 

@@ -45,10 +45,3 @@ func (t *tables) touched(l *layerTables, r int, each unit.Bytes, by []flow) int 
 	}
 	return len(keys)
 }
-
-// trade is what the devices exchange for one round.
-type trade struct {
-	pull, push float64 // seconds
-}
-
-func (t *tables) trade(int) trade { return trade{} }

@@ -10,6 +10,8 @@ type Work struct {
 	Counts  slots.Counts // of all tables together
 	In, Out float64      // bytes: host to devices, devices to hosts
 
+	Traded float64 // bytes that devices receive from each other
+
 	// Rows that the tiers below host memory read and wrote.
 	StoreReads, StoreWrites int
 
@@ -37,6 +39,7 @@ func (w *Work) add(v Work) {
 	w.Counts = w.Counts.Add(v.Counts)
 	w.In += v.In
 	w.Out += v.Out
+	w.Traded += v.Traded
 	w.StoreReads += v.StoreReads
 	w.StoreWrites += v.StoreWrites
 	w.index += v.index
@@ -96,7 +99,9 @@ func (l *load) plan(owner int, c slots.Counts, layer *Layer) {
 		keys, bypassed = c.Lookups, c.BypassLookups-c.Bypasses
 		again = c.Lookups - c.HitLookups - c.BypassLookups - c.Fills()
 	}
-	l.index[owner] += float64(keys)
+	if l.spec.Scope != PerDevice || l.spec.Devices == 1 || l.spec.Exchange == NoExchange {
+		l.index[owner] += float64(keys)
+	}
 	l.fill[owner].add(again, layer.RowBytes)
 	l.fill[owner].link += float64(c.Fills()) * float64(layer.RowBytes)
 	l.serve[owner].add(bypassed, layer.RowBytes)

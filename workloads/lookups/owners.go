@@ -1,5 +1,10 @@
 package lookups
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Passes returns the trace whose rounds are passes over rounds of t, made unique
 // over the pass: pass i holds the rounds before ends[i] that no pass before it
 // holds. Keys are those of t.
@@ -28,13 +33,33 @@ func (t *Trace) Passes(ends []int) *Trace {
 	return p
 }
 
+// Hottest returns the n keys with the most lookups, hottest first; among equals the
+// smaller key.
+func (t *Trace) Hottest(n int) []uint32 {
+	total := make([]uint64, t.rows)
+	for i, k := range t.keys {
+		total[k] += uint64(t.counts[i])
+	}
+	keys := make([]uint32, t.rows)
+	for k := range keys {
+		keys[k] = uint32(k)
+	}
+	slices.SortStableFunc(keys, func(a, b uint32) int { return cmp.Compare(total[b], total[a]) })
+	return keys[:min(n, len(keys))]
+}
+
 // Owners divides the keys of a trace among owners: row k belongs to owner
-// Original(k) mod n. Each owner numbers its keys 0, 1, 2, …
+// Original(k) mod n, unless it is replicated: then all have it. Each owner numbers
+// its keys 0, 1, 2, …
 type Owners struct {
 	trace *Trace
 	n     uint32
 	local []uint32 // key -> number with its owner; nil for one owner
 	rows  []int64  // per owner
+
+	hot    []bool // per key, nil: none replicated
+	hotBy  []bool // per Number
+	copies int
 
 	rounds []Round // of Divide, reused
 }
@@ -55,11 +80,38 @@ func NewOwners(t *Trace, n int) *Owners {
 	return o
 }
 
+// Replicate takes keys out of Divide and Traces: every owner has them.
+func (o *Owners) Replicate(keys []uint32) {
+	o.hot, o.hotBy, o.copies = make([]bool, o.trace.rows), make([]bool, o.Rows()), len(keys)
+	for _, k := range keys {
+		o.hot[k], o.hotBy[o.Number(k)] = true, true
+	}
+}
+
+// Replicated returns how many keys every owner has.
+func (o *Owners) Replicated() int { return o.copies }
+
+// IsReplicated reports whether every owner has the key of a Number.
+func (o *Owners) IsReplicated(number uint32) bool { return o.hotBy != nil && o.hotBy[number] }
+
 // Owner returns who owns key k.
 func (o *Owners) Owner(k uint32) int { return int(o.trace.Original(k) % o.n) }
 
-// Divide returns the part of a round that each owner has, in the round's order.
-// The slices are valid until the next call; with one owner they are the round's.
+// Number returns a number for key k that is small and leads to its owner: Owner(k)
+// is Number(k) mod n. Numbers are below Rows.
+func (o *Owners) Number(k uint32) uint32 {
+	if o.local == nil {
+		return k
+	}
+	return o.local[k]*o.n + uint32(o.Owner(k))
+}
+
+// Rows bounds the numbers.
+func (o *Owners) Rows() int64 { return max(1, slices.Max(o.rows)*int64(o.n)) }
+
+// Divide returns the part of a round that each owner has, in the round's order,
+// replicated keys left out. The slices are valid until the next call; with one owner
+// they are the round's.
 func (o *Owners) Divide(r Round) []Round {
 	if o.local == nil {
 		o.rounds[0] = r
@@ -70,6 +122,9 @@ func (o *Owners) Divide(r Round) []Round {
 		q.Lookups, q.Keys, q.Counts = 0, q.Keys[:0], q.Counts[:0]
 	}
 	for i, k := range r.Keys {
+		if o.hot != nil && o.hot[k] {
+			continue
+		}
 		q := &o.rounds[o.Owner(k)]
 		q.Keys = append(q.Keys, o.local[k])
 		q.Counts = append(q.Counts, r.Counts[i])

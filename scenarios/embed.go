@@ -1,0 +1,218 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"stowage/sim"
+	"stowage/sim/placement"
+	"stowage/sim/rounds"
+	"stowage/sim/slots"
+	"stowage/workloads"
+	"stowage/workloads/lookups"
+)
+
+// stores returns the tier below host memory as one node of each pool uses it, nil
+// when host memory holds all rows, and lets the placement reckon with it.
+func (s *Scenario) stores(spec *placement.Spec) ([]rounds.Tier, error) {
+	if s.Slots == nil || s.Slots.Host == nil {
+		return nil, nil
+	}
+	tiers := make([]rounds.Tier, len(s.Cluster.Pools))
+	for t := range s.Cluster.Pools {
+		pool := &s.Cluster.Pools[t]
+		if !pool.Device.Kind.Accelerator() {
+			continue
+		}
+		tier, err := s.Slots.store(pool)
+		if err != nil {
+			return nil, err
+		}
+		tiers[t] = tier
+	}
+	spec.Store = func(pool int, rows, bytes float64) float64 { return tiers[pool].Seconds(rows, bytes) }
+	return tiers, nil
+}
+
+// feed returns the rules by which rows get into place, with the rates of the input
+// pipeline.
+func (s *Scenario) feed() rounds.Spec {
+	f := s.Slots.Feed
+	if n := s.lookupsPerSample(); s.Slots.Read > 0 && n > 0 {
+		f.Costs.Read = 1 / (s.Slots.Read * float64(n))
+	}
+	f.Costs.Remote = s.Slots.Remote != nil
+	return f
+}
+
+// lookupsPerSample returns the lookups of one sample in all embedding layers.
+func (s *Scenario) lookupsPerSample() (n int) {
+	for _, l := range sparseLayers(s.Model) {
+		n += lookupsPerSample(&s.Model.Layers[l])
+	}
+	return n
+}
+
+// embed records the lookups of every embedding layer when there are slot tables,
+// and fills in what a warm round costs them (placement.Spec.Lookups).
+func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embedding, error) {
+	if s.Slots == nil || s.Lookups == nil {
+		return nil, nil
+	}
+	spec.Exchange = s.Slots.Feed.Exchange != rounds.NoExchange
+	out := s.embeddings(spec)
+	spec.Lookups = make([]placement.LayerLookups, len(s.Model.Layers))
+	for i := range out {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		em := &out[i]
+		layer := &s.Model.Layers[em.Layer]
+		stream, err := lookups.NewStream(layer.Tables, *s.Lookups, spec.Batch, uint64(s.Seed), uint64(em.Layer))
+		if err != nil {
+			return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
+		}
+		if em.Trace, err = s.record(interruptible{stream, ctx}, layer); err != nil {
+			return nil, err
+		}
+		em.Slots.Rows, em.Slots.Future = em.Trace.Rows(), em.Trace
+		spec.Lookups[em.Layer] = s.warmRound(em)
+	}
+	return out, nil
+}
+
+// embeddings lists the embedding layers with the shares of slots and host memory
+// that each gets.
+func (s *Scenario) embeddings(spec *placement.Spec) []sim.Embedding {
+	layers := sparseLayers(s.Model)
+	rows, out := make([]int64, len(layers)), make([]sim.Embedding, len(layers))
+	for i, l := range layers {
+		layer := &s.Model.Layers[l]
+		rows[i] = layer.Rows()
+		out[i] = sim.Embedding{
+			Layer: l, Rows: rows[i], Layout: lookups.NewLayout(layer.Tables, spec.Batch), Slots: s.Slots.Table,
+			RowBytes: spec.RowBytes(layer), OutBytes: placement.ValueBytes(layer), StateBytes: spec.StateBytes(layer),
+			BelowSlots: s.Slots.BelowSlots, BelowHosts: s.Slots.BelowHosts,
+		}
+		out[i].Slots.Policy, out[i].Slots.ReadOnly = s.Slots.Replacement, spec.Inference
+	}
+	bytes := rowBytes(out)
+	for i, n := range s.Slots.Capacity.Slots(rows, bytes) {
+		out[i].Slots.Slots = n
+	}
+	if s.Slots.Host != nil {
+		for i, n := range s.Slots.Host.Slots(rows, bytes) {
+			if int64(n) < rows[i] {
+				out[i].Hosted = int64(n)
+			}
+		}
+	}
+	return out
+}
+
+// record draws the lookups of all rounds of a layer. They are kept sample by sample
+// where several devices may share them, or rounds be split.
+func (s *Scenario) record(stream lookups.Stream, layer *workloads.Layer) (*lookups.Trace, error) {
+	record := func() (*lookups.Trace, error) { return lookups.Record(stream, s.Rounds, s.TraceKeys) }
+	if s.needsRaw() {
+		record = func() (*lookups.Trace, error) {
+			return lookups.RecordRaw(stream, s.Rounds, s.TraceKeys, s.RawLookups)
+		}
+	}
+	trace, err := record()
+	var limit *lookups.LimitError
+	if errors.As(err, &limit) {
+		key := "trace_lookups"
+		if limit.Limit == s.TraceKeys || s.TraceKeys == 0 && limit.Limit == lookups.DefaultTraceKeys {
+			key = "trace_keys"
+		}
+		return nil, fmt.Errorf("lookups of layer %q: limits.%s = %d did not suffice: %w", layer.Name, key, limit.Limit, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
+	}
+	whole := trace.Rounds()
+	if trace.Round(whole-1).Lookups < s.Problem.Batch*lookupsPerSample(layer) {
+		whole-- // a trace file ended in the middle of a round
+	}
+	if whole < s.Rounds {
+		return nil, fmt.Errorf("the lookups of layer %q end after %d whole rounds of training.rounds = %d: set lookups.wrap = true, or fewer rounds",
+			layer.Name, whole, s.Rounds)
+	}
+	return trace.Compact(), nil // the table's index then holds the touched rows only
+}
+
+// needsRaw reports whether rounds may be divided by samples.
+func (s *Scenario) needsRaw() bool {
+	if s.Slots.Table.Shortage == slots.Split {
+		return true
+	}
+	for i := range s.Cluster.Pools {
+		if p := &s.Cluster.Pools[i]; p.Device.Kind.Accelerator() && p.Count > 1 {
+			return s.Slots.Feed.Exchange != rounds.NoExchange
+		}
+	}
+	return false
+}
+
+// interruptible is a stream that ends with its context.
+type interruptible struct {
+	lookups.Stream
+	ctx context.Context
+}
+
+func (s interruptible) Next(dst []uint32) ([]uint32, error) {
+	if err := s.ctx.Err(); err != nil {
+		return dst, err
+	}
+	return s.Stream.Next(dst)
+}
+
+// warmRound replays the lookups of a layer through one table of all slots and
+// returns what a round costs when it is warm: means over the rounds after the first
+// quarter. A table that cannot serve the lookups refuses the layer.
+func (s *Scenario) warmRound(em *sim.Embedding) placement.LayerLookups {
+	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted, Sharing: sharing(em.Trace, em.Layout)}
+	feed := s.feed()
+	feed.Rounds, feed.Devices, feed.Costs.PerNode = s.Rounds, 1, 1
+	feed.Lookahead, feed.ReadOnly = s.Slots.Lookahead, s.Problem.Inference
+	feed.Layers = []rounds.Layer{em.RoundsLayer(s.Model.Layers[em.Layer].Name)}
+	work, err := rounds.Replay(feed)
+	if err != nil {
+		lk.Refused = em.Enough(err, s.Slots.Lookahead).Error()
+		return lk
+	}
+	cold := s.Rounds / 4
+	n := float64(s.Rounds - cold)
+	for _, w := range work[cold:] {
+		lk.Unique += float64(w.Counts.Unique) / n
+		lk.Misses += float64(w.Counts.Misses) / n
+		lk.WriteBacks += float64(w.Counts.WriteBacks+w.Counts.Bypasses) / n
+		lk.StoreReads += float64(w.StoreReads) / n
+		lk.StoreWrites += float64(w.StoreWrites) / n
+	}
+	return lk
+}
+
+// sharing measures how the rows that k devices ask for grow with k, on the last
+// round: their shares' unique rows for k = 8 (fewer samples: as many), to the power
+// that explains them.
+func sharing(t *lookups.Trace, layout lookups.Layout) float64 {
+	raw := t.Raw(t.Rounds() - 1)
+	k := min(8, layout.Batch)
+	if raw == nil || k < 2 {
+		return 0
+	}
+	u := lookups.NewUniquer(t.Rows())
+	asked := 0
+	var share []uint32
+	for i := range k {
+		from, to := layout.Share(i, k)
+		share = layout.Slice(share[:0], raw, from, to)
+		asked += len(u.Unique(share).Keys)
+	}
+	all := len(t.Round(t.Rounds() - 1).Keys)
+	return math.Log(float64(asked)/float64(all)) / math.Log(float64(k))
+}
