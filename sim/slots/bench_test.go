@@ -1,17 +1,36 @@
 package slots
 
 import (
+	"flag"
 	"fmt"
-	"sync"
+	"runtime"
 	"testing"
+	"time"
 
 	"stowage/workloads"
 	"stowage/workloads/lookups"
 )
 
-// The benchmark trace: IntZipf(1.0), 1 M keys. Ten million lookups are enough for
-// the ratio to the floor.
-var benchKeys = sync.OnceValue(func() []uint32 { return intZipf(1e6, 10e6) })
+var large = flag.Bool("large", false, "benchmarks also replay the IntZipf traces of 10 M and 100 M keys, which takes minutes and 2 GB")
+
+// benchTrace is an IntZipf(1.0) trace and the slots to replay it with.
+type benchTrace struct {
+	name  string
+	rows  int64
+	n     int
+	slots []int
+}
+
+func benchTraces() []benchTrace {
+	if testing.Short() {
+		return []benchTrace{{"z1.0_100k_200k", 1e5, 2e5, []int{1000}}}
+	}
+	list := []benchTrace{{"z1.0_1m_20m", 1e6, 20e6, []int{10000, 100000}}}
+	if *large {
+		list = append(list, benchTrace{"z1.0_10m_50m", 1e7, 50e6, []int{1000000}}, benchTrace{"z1.0_100m_50m", 1e8, 50e6, []int{1000000}})
+	}
+	return list
+}
 
 func intZipf(rows int64, n int) []uint32 {
 	z, err := lookups.NewIntZipf(rows, 1, 42)
@@ -23,83 +42,80 @@ func intZipf(rows int64, n int) []uint32 {
 	return keys
 }
 
-// bareLRU is the floor: an LRU in plain arrays and nothing else.
-func bareLRU(keys []uint32, rows, slots int) (misses int) {
-	slot := make([]int32, rows) // plus one
-	held := make([]uint32, slots)
-	prev, next := make([]int32, slots), make([]int32, slots)
-	used, oldest := int32(0), int32(0)
-	for _, k := range keys {
-		s := slot[k] - 1
-		switch {
-		case s >= 0:
-			if s == oldest {
-				oldest = next[s]
-				continue
-			}
-			p, n := prev[s], next[s]
-			next[p], prev[n] = n, p
-			last := prev[oldest]
-			prev[s], next[s] = last, oldest
-			next[last], prev[oldest] = s, s
-			continue
-		case int(used) < slots:
-			s = used
-			used++
-			last := prev[oldest]
-			prev[s], next[s] = last, oldest
-			next[last], prev[oldest] = s, s
-		default:
-			s = oldest
-			oldest = next[s]
-			slot[held[s]] = 0
-		}
-		misses++
-		held[s] = k
-		slot[k] = s + 1
-	}
-	return misses
-}
-
-func TestBareLRU(t *testing.T) {
-	keys := intZipf(1e4, 100000)
-	for _, slots := range []int{1, 2, 1000} {
-		table, err := New(Config{Slots: slots, Rows: 1e4, Policy: "lru"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := bareLRU(keys, 1e4, slots), table.Replay(keys); got != want {
-			t.Errorf("%d slots: the floor misses %d, LRU %d", slots, got, want)
-		}
-	}
-}
-
-// BenchmarkReplay reports ns per lookup of every policy beside the floor.
+// BenchmarkReplay reports the processor time per lookup of every policy, and of
+// its floor, which runs in turns with it: on a machine that others use as well only
+// their ratio says something. Policies without a floor are measured against LRU's.
 func BenchmarkReplay(b *testing.B) {
-	keys := benchKeys()
-	for _, slots := range []int{10000, 100000} {
-		perLookup := func(b *testing.B) {
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/lookup")
-			b.ReportMetric(0, "ns/op")
-		}
-		b.Run(fmt.Sprintf("slots=%d/policy=floor", slots), func(b *testing.B) {
-			for b.Loop() {
-				bareLRU(keys, 1e6, slots)
+	for _, trace := range benchTraces() {
+		keys := intZipf(trace.rows, trace.n)
+		for _, slots := range trace.slots {
+			name := func(policy string) string {
+				return fmt.Sprintf("trace=%s/slots=%d/policy=%s", trace.name, slots, policy)
 			}
-			perLookup(b)
-		})
-		for _, p := range Policies() {
-			b.Run(fmt.Sprintf("slots=%d/policy=%s", slots, p.Name), func(b *testing.B) {
-				for b.Loop() {
-					t, err := New(Config{Slots: slots, Rows: 1e6, Policy: p.Name})
-					if err != nil {
-						b.Fatal(err)
-					}
-					t.Replay(keys)
+			for _, p := range Policies() {
+				floor := floors[p.Name]
+				if floor == nil {
+					floor = bareLRU
 				}
-				perLookup(b)
+				b.Run(name(p.Name), func(b *testing.B) {
+					inTurns(b, len(keys), func() { floor(keys, int(trace.rows), slots) }, func() {
+						newTable(b, Config{Slots: slots, Rows: trace.rows, Policy: p.Name}).Replay(keys)
+					})
+				})
+			}
+			b.Run(name("lru-as-a-list"), func(b *testing.B) {
+				inTurns(b, len(keys), func() { bareLRU(keys, int(trace.rows), slots) }, func() { bareLRUList(keys, int(trace.rows), slots) })
 			})
 		}
+	}
+}
+
+// inTurns runs floor and pass in turns and reports ns per lookup of both, and how
+// many floors a pass is, in processor time.
+func inTurns(b *testing.B, lookups int, floor, pass func()) {
+	b.Helper()
+	var base, own time.Duration
+	n := 0
+	timed := func(f func()) time.Duration {
+		runtime.GC() // of the arrays of the turn before
+		start := cpuTime()
+		f()
+		return cpuTime() - start
+	}
+	for b.Loop() {
+		base += timed(floor)
+		own += timed(pass)
+		n++
+	}
+	all := float64(n) * float64(lookups)
+	b.ReportMetric(float64(own)/all, "cpu-ns/lookup")
+	b.ReportMetric(float64(base)/all, "floor-ns/lookup")
+	b.ReportMetric(float64(own)/float64(base), "floors")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReplayMemory reports the bytes that a replay takes per slot and per
+// row of the layer, and for min per lookup: what two replays differ by, of which
+// one has twice as many.
+func BenchmarkReplayMemory(b *testing.B) {
+	for _, p := range Policies() {
+		b.Run("policy="+p.Name, func(b *testing.B) {
+			taken := func(slots int, rows int64, n int) float64 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				newTable(b, Config{Slots: slots, Rows: rows, Policy: p.Name}).Replay(make([]uint32, n))
+				runtime.ReadMemStats(&after)
+				return float64(after.TotalAlloc-before.TotalAlloc) - 4*float64(n)
+			}
+			const slots, rows, n = 1 << 18, 1 << 20, 1 << 16
+			for b.Loop() {
+				base := taken(slots, rows, n)
+				b.ReportMetric((taken(2*slots, rows, n)-base)/slots, "B/slot")
+				b.ReportMetric((taken(slots, 2*rows, n)-base)/rows, "B/row")
+				b.ReportMetric((taken(slots, rows, 2*n)-base)/n, "B/lookup")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 

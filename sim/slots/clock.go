@@ -2,34 +2,33 @@ package slots
 
 import "stowage/workloads/lookups"
 
-// clock is FIFO with a second chance: one bit per row, 0 when filled, 1 after a
-// hit. The hand looks at the oldest: bit 1 is cleared and the row becomes the
-// newest; bit 0 is evicted. The hand passes over a pinned row and leaves its bit:
-// as with pages locked in memory, the row has had its turn.
+// clock is FIFO with a second chance (Corbato 1968): one bit per row, 0 when
+// filled, 1 after a hit. The hand looks at the oldest: bit 1 is cleared and the row
+// becomes the newest; bit 0 is evicted. The hand passes over a pinned row and leaves
+// its bit: as with pages locked in memory, the row has had its turn.
 type clock struct {
 	ring
 	t    *Table
 	used []bool // per slot: hit since the hand last passed
+
+	replayed keyRing
 }
 
-func newClock(t *Table) (policy, error) {
-	n := t.cfg.occupiable()
-	return &clock{newRing(n), t, make([]bool, n)}, nil
+func newClock(t *Table) (policy, error) { return &clock{t: t}, nil }
+
+func (p *clock) begin(lookups.Round) error {
+	if p.nodes == nil {
+		n := p.t.cfg.occupiable()
+		p.ring, p.used = newRing(n), make([]bool, n)
+	}
+	return nil
 }
 
-func (p *clock) begin(lookups.Round) error { return nil }
-func (p *clock) hit(slot int32, _ int)     { p.used[slot] = true }
+func (p *clock) hit(slot int32, _ int) { p.used[slot] = true }
 
 func (p *clock) fill(slot int32, _ int) {
 	p.used[slot] = false
 	p.push(slot)
-}
-
-// advance moves the hand to the next row that may go.
-func (p *clock) advance() {
-	for p.used[p.oldest] {
-		p.used[p.rotate()] = false
-	}
 }
 
 func (p *clock) victim(int) int32 {
@@ -47,20 +46,38 @@ func (p *clock) victim(int) int32 {
 	}
 }
 
+func (p *clock) mark(known []uint64) { markKeys(p.replayed.marks, known) }
+
 func (p *clock) replay(keys []uint32) (misses int) {
-	t := p.t
+	t, r := p.t, p.replayed.made(p.t)
+	marks, ring, hand, used := r.marks, r.keys, r.hand, t.used
 	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.used[s] = true
+		if marks[k] != absent {
+			marks[k] = hit
 			continue
 		}
 		misses++
-		if t.used < len(t.keys) {
-			p.push(t.occupy(k)) // a fresh slot's bit is 0
-		} else {
-			p.advance()
-			t.replace(p.rotate(), k)
+		marks[k] = fresh
+		if used < len(ring) {
+			ring[used] = k
+			used++
+			continue
+		}
+		for {
+			old := ring[hand]
+			marks[old]--
+			if marks[old] == absent {
+				break
+			}
+			if hand++; hand == len(ring) {
+				hand = 0
+			}
+		}
+		ring[hand] = k
+		if hand++; hand == len(ring) {
+			hand = 0
 		}
 	}
+	r.hand, t.used = hand, used
 	return misses
 }

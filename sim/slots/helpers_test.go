@@ -87,9 +87,13 @@ func newTable(t failer, cfg Config) *Table {
 	return table
 }
 
-// hashed makes the table use the hash index whatever its size.
+// hashed makes the table find keys by hash whatever its size: with an index that
+// starts small, so that it grows, and one id more than there are slots, so that
+// every miss of a full table sweeps.
 func (t *Table) hashed() *Table {
-	t.index = newHashed(1) // small, so that it grows
+	t.mapping()
+	t.index = newHashed(1)
+	t.ids = newInterner(t.cfg.occupiable() + 1)
 	return t
 }
 

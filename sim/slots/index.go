@@ -35,10 +35,15 @@ type cell struct {
 // newIndex returns an index for keys below rows that will hold about hint of
 // them.
 func newIndex(rows int64, hint int) index {
-	if rows <= smallRows || rows <= denseRows && rows <= densePerSlot*int64(hint) {
+	if denseFits(rows, hint) {
 		return index{dense: make([]int32, rows)}
 	}
 	return newHashed(hint)
+}
+
+// denseFits reports whether an array by key is the better form.
+func denseFits(rows int64, hint int) bool {
+	return rows <= smallRows || rows <= denseRows && rows <= densePerSlot*int64(hint)
 }
 
 func newHashed(hint int) index {

@@ -14,6 +14,7 @@ func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	if t.single {
 		panic("slots: Plan on a table that replays single lookups")
 	}
+	t.mapping()
 	if len(r.Counts) != len(r.Keys) {
 		return Counts{}, fmt.Errorf("round %d: %d counts for %d keys", t.planned, len(r.Counts), len(r.Keys))
 	}

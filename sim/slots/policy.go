@@ -27,6 +27,7 @@ var registered = []entry{
 	{Policy{"fifo", "evict the row that was filled first"}, newFIFO},
 	{Policy{"lfu", "evict the row with the fewest lookups since it was filled; among equals the one that got there first"}, newLFU},
 	{Policy{"clock", "evict in the order of filling, but give a row that was hit another turn"}, newClock},
+	{Policy{"sieve", "evict in the order of filling from where the last search ended, and pass rows that were hit since the last pass"}, newSIEVE},
 	{Policy{"slru", "four LRU segments: a hit moves a row up one, the oldest row of the lowest leaves"}, newSLRU},
 	{Policy{"2q", "a FIFO queue for new rows, an LRU part for those looked up again soon after they left it"}, newTwoQ},
 	{Policy{"arc", "LRU lists of rows used once and rows used again, whose sizes adapt to the keys missed lately"}, newARC},

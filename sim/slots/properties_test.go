@@ -240,6 +240,56 @@ func TestReplayTwin(t *testing.T) {
 	})
 }
 
+// TestSIEVEIsLFU: until SIEVE's hand comes to the end of the queue for the first
+// time, its misses are those of LFU: what the hand has passed has a count of two at
+// least, and it evicts the oldest row with a count of one.
+func TestSIEVEIsLFU(t *testing.T) {
+	compared := 0
+	rapid.Check(t, func(t *rapid.T) {
+		keys := drawKeys(t, 40, 400)
+		cfg := Config{Slots: rapid.IntRange(1, 30).Draw(t, "slots"), Rows: 40}
+		sieves, lfus := cfg, cfg
+		sieves.Policy, lfus.Policy = "sieve", "lfu"
+		a, b := newTable(t, sieves), newTable(t, lfus)
+		w := newTwin("sieve", cfg.Slots, nil)
+		for i, k := range keys {
+			w.lookup(k)
+			if w.slow.(*slowSIEVE).wrapped {
+				return
+			}
+			if x, y := a.Replay(keys[i:i+1]), b.Replay(keys[i:i+1]); x != y {
+				t.Fatalf("lookup %d: sieve misses %d, lfu %d", i, x, y)
+			}
+			if w.slow.(*slowSIEVE).hand > 0 {
+				compared++
+			}
+		}
+	})
+	if compared == 0 && !testing.Short() {
+		t.Error("the hand never spared a row before it wrapped")
+	}
+}
+
+// TestReplayAllocates: a replay that goes on allocates nothing.
+func TestReplayAllocates(t *testing.T) {
+	keys := intZipf(5000, 20000)
+	for _, p := range Policies() {
+		if p.Name == "min" {
+			continue // the future of each call
+		}
+		for _, hashed := range []bool{false, true} {
+			table := newTable(t, Config{Slots: 500, Rows: 5000, Policy: p.Name})
+			if hashed {
+				table.hashed()
+			}
+			table.Replay(keys)
+			if n := testing.AllocsPerRun(3, func() { table.Replay(keys) }); n != 0 {
+				t.Errorf("%s, hashed %v: %v allocations in 20 000 lookups", p.Name, hashed, n)
+			}
+		}
+	}
+}
+
 // TestMINReplaysOn: a second call starts from the rows that the first left, and
 // is optimal from there: never worse than LRU from the same rows.
 func TestMINReplaysOn(t *testing.T) {

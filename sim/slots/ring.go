@@ -17,6 +17,15 @@ func newRing(slots int) ring {
 	return ring{nodes: make([]node, slots), oldest: none, scan: none}
 }
 
+// prepare readies the ring for a round of t's. The memory is taken at the first
+// round: a replay needs none.
+func (r *ring) prepare(t *Table) {
+	if r.nodes == nil {
+		*r = newRing(t.cfg.occupiable())
+	}
+	r.scan = none
+}
+
 // push makes s, which is not in the ring, the newest.
 func (r *ring) push(s int32) {
 	if r.oldest == none {
@@ -58,22 +67,15 @@ func (r *ring) rotate() int32 {
 }
 
 // touch makes s the newest.
-func (r *ring) touch(s int32) { r.oldest = touched(r.nodes, r.oldest, s) }
-
-// touched makes s the newest and returns the oldest after it. Replay loops call it
-// with the ring's parts in registers.
-func touched(nodes []node, oldest, s int32) int32 {
-	n := nodes[s]
-	if s == oldest {
-		return n.next
+func (r *ring) touch(s int32) {
+	n := r.nodes[s]
+	if s == r.oldest {
+		r.oldest = n.next
+		return
 	}
-	nodes[n.prev].next = n.next
-	nodes[n.next].prev = n.prev
-	last := nodes[oldest].prev
-	nodes[s] = node{last, oldest}
-	nodes[last].next = s
-	nodes[oldest].prev = s
-	return oldest
+	r.nodes[n.prev].next = n.next
+	r.nodes[n.next].prev = n.prev
+	r.link(s)
 }
 
 // oldestFree takes the oldest slot without pins out and returns it. Pinned slots keep

@@ -2,119 +2,12 @@ package slots
 
 import "testing"
 
-// bareFIFO, bareClock and bareSieve are one size in plain arrays and nothing else:
-// key -> slot, and a queue over slots.
-
-func bareFIFO(keys []uint32, rows, slots int) (misses int) {
-	slot := make([]int32, rows) // plus one
-	held := make([]uint32, slots)
-	used, hand := 0, 0
-	for _, k := range keys {
-		if slot[k] != 0 {
-			continue
-		}
-		misses++
-		s := hand
-		if used < slots {
-			s = used
-			used++
-		} else {
-			slot[held[s]] = 0
-			if hand++; hand == slots {
-				hand = 0
-			}
-		}
-		held[s] = k
-		slot[k] = int32(s) + 1
-	}
-	return misses
-}
-
-func bareClock(keys []uint32, rows, slots int) (misses int) {
-	slot := make([]int32, rows) // plus one
-	held, hit := make([]uint32, slots), make([]bool, slots)
-	used, hand := 0, 0
-	for _, k := range keys {
-		if s := slot[k]; s != 0 {
-			hit[s-1] = true
-			continue
-		}
-		misses++
-		s := used
-		if used < slots {
-			used++
-		} else {
-			for hit[hand] {
-				hit[hand] = false
-				if hand++; hand == slots {
-					hand = 0
-				}
-			}
-			s = hand
-			slot[held[s]] = 0
-			if hand++; hand == slots {
-				hand = 0
-			}
-		}
-		held[s] = k
-		slot[k] = int32(s) + 1
-	}
-	return misses
-}
-
-func bareSieve(keys []uint32, rows, slots int) (misses int) {
-	slot := make([]int32, rows) // plus one
-	hit := make([]bool, slots)
-	q := newSieveQueue(slots)
-	hand, before := int32(none), int32(none)
-	for _, k := range keys {
-		if s := slot[k]; s != 0 {
-			hit[s-1] = true
-			continue
-		}
-		misses++
-		s := int32(q.used)
-		if q.used < slots {
-			q.used++
-		} else {
-			if s = hand; s == none {
-				s, before = q.oldest, none
-			}
-			for hit[s] {
-				hit[s] = false
-				if s, before = q.nodes[s].newer, s; s == none {
-					s, before = q.oldest, none
-				}
-			}
-			newer := q.nodes[s].newer
-			if before == none {
-				q.oldest = newer
-			} else {
-				q.nodes[before].newer = newer
-			}
-			if newer == none {
-				q.newest = before
-			}
-			hand = newer
-			slot[q.nodes[s].key] = 0
-		}
-		q.nodes[s] = sieveNode{k, none}
-		if q.newest == none {
-			q.oldest = s
-		} else {
-			q.nodes[q.newest].newer = s
-		}
-		q.newest = s
-		slot[k] = s + 1
-	}
-	return misses
-}
-
+// bareRuns are the floors of one size.
 var bareRuns = []struct {
 	policy string
 	run    func(keys []uint32, rows, slots int) int
 }{
-	{"fifo", bareFIFO}, {"clock", bareClock}, {"sieve", bareSieve}, {"lru", bareLRU},
+	{"fifo", bareFIFO}, {"clock", bareCLOCK}, {"sieve", bareSIEVE}, {"lru", bareLRU},
 }
 
 func TestBareRuns(t *testing.T) {

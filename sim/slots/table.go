@@ -135,6 +135,9 @@ type Table struct {
 	planned int // rounds planned so far
 	single  bool
 
+	// Of a replay whose keys are interned: what keyed policies see are ids.
+	ids      *interner
+	idBuffer []uint32
 	interned []uint64 // the 64-bit key behind each key, where there is one; else nil
 
 	fills, evictions []Move
@@ -165,20 +168,30 @@ func New(cfg Config) (*Table, error) {
 	t := &Table{cfg: cfg}
 	var err error
 	if cfg.Ways != 0 {
-		t.sets, err = newSets(t)
+		if t.sets, err = newSets(t); err == nil {
+			t.mapping() // it never replays
+		}
 	} else {
 		t.policy, err = newPolicy(t)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return t, nil
+}
+
+// mapping readies the mapping between slots and rows. Its memory is taken when it
+// is first needed: a replay by key does without.
+func (t *Table) mapping() {
+	if t.keys != nil {
+		return
+	}
 	n := t.cfg.occupiable()
-	t.index = newIndex(cfg.Rows, n)
+	t.index = newIndex(t.cfg.Rows, n)
 	t.keys, t.pins, t.dirty = make([]uint32, n), make([]uint32, n), make([]bool, n)
 	for s := range t.keys {
 		t.keys[s] = vacant
 	}
-	return t, nil
 }
 
 // occupiable is the number of slots that can ever hold a row.
@@ -214,9 +227,10 @@ func (t *Table) Uncommitted() int { return t.flights.uncommitted() }
 // Planned returns the number of rounds planned so far.
 func (t *Table) Planned() int { return t.planned }
 
-// Slot returns the slot that holds key, if one does.
+// Slot returns the slot that holds key, if one does. It knows the rows of planned
+// rounds; a replay may keep rows without saying in which slot they are.
 func (t *Table) Slot(key uint32) (slot int, ok bool) {
-	if int64(key) >= t.cfg.Rows {
+	if int64(key) >= t.cfg.Rows || t.keys == nil {
 		return 0, false
 	}
 	s := t.index.get(key)
@@ -269,7 +283,7 @@ func (t *Table) Clear() {
 			t.dirty[s] = false
 		}
 	}
-	t.peak, t.used = t.Peak(), 0
+	t.peak, t.used, t.ids = t.Peak(), 0, nil
 	if t.sets != nil {
 		t.sets.clear()
 		return
@@ -301,7 +315,36 @@ func (t *Table) Replay(keys []uint32) (misses int) {
 		panic("slots: Replay on a table that has planned rounds, or has sets")
 	}
 	t.single = true
-	return t.policy.replay(keys)
+	p, ok := t.policy.(keyed)
+	if !ok {
+		t.mapping()
+		return t.policy.replay(keys)
+	}
+	n := t.cfg.occupiable()
+	if t.ids == nil && !denseFits(t.cfg.Rows, n) {
+		t.ids = newInterner(2 * n)
+	}
+	if t.ids == nil {
+		return p.replay(keys)
+	}
+	return t.replayInterned(p, keys)
+}
+
+// replayInterned replays keys of so many rows that they are interned first.
+func (t *Table) replayInterned(p keyed, keys []uint32) (misses int) {
+	if t.idBuffer == nil {
+		t.idBuffer = make([]uint32, 4096)
+	}
+	for len(keys) > 0 {
+		some := keys[:min(len(keys), len(t.idBuffer))]
+		n := intern(t.ids, t.idBuffer, some)
+		misses += p.replay(t.idBuffer[:n])
+		keys = keys[n:]
+		if n < len(some) {
+			t.ids.sweep(t.mark)
+		}
+	}
+	return misses
 }
 
 // occupy puts k into a free slot and returns it. Replay only.

@@ -50,6 +50,41 @@ func (q *slowClock) victim(uint32, int) (uint32, bool) {
 	}
 }
 
+// slowSIEVE is SIEVE: keys by fill, and the place of the hand among them.
+type slowSIEVE struct {
+	*twin
+	order   []uint32
+	hand    int
+	bit     map[uint32]bool
+	wrapped bool
+}
+
+func (q *slowSIEVE) hit(k uint32, _ int) { q.bit[k] = true }
+
+func (q *slowSIEVE) fill(k uint32, _ int) {
+	q.order = append(q.order, k)
+	q.bit[k] = false
+}
+
+func (q *slowSIEVE) victim(uint32, int) (uint32, bool) {
+	for {
+		k := q.order[q.hand]
+		if !q.pinned(k) {
+			if !q.bit[k] {
+				q.order = slices.Delete(q.order, q.hand, q.hand+1)
+				if q.hand == len(q.order) {
+					q.hand, q.wrapped = 0, true
+				}
+				return k, true
+			}
+			q.bit[k] = false
+		}
+		if q.hand++; q.hand == len(q.order) {
+			q.hand, q.wrapped = 0, true
+		}
+	}
+}
+
 // slowLFU is LFU with counts of rows in slots.
 type slowLFU struct {
 	*twin

@@ -53,6 +53,8 @@ func newSlow(w *twin) slow {
 		return &slowClock{twin: w, bit: map[uint32]bool{}}
 	case "lfu":
 		return &slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}
+	case "sieve":
+		return &slowSIEVE{twin: w, bit: map[uint32]bool{}}
 	case "min":
 		return slowMIN{w}
 	case "s3-fifo":

@@ -1,0 +1,58 @@
+package slots
+
+// keyed is a policy whose replay of single lookups needs no slots: it keeps its
+// state by key, so that a hit touches one entry, and the table makes no mapping.
+type keyed interface {
+	policy
+
+	// mark sets the bit of every key that is in the table.
+	mark(known []uint64)
+}
+
+// The states of a key in replay under FIFO, CLOCK and SIEVE, one byte each: an
+// array of bytes is a quarter of one of slots, and what the hand of CLOCK and SIEVE
+// does to a row, to take its bit or to evict it, is one step down.
+const (
+	absent = 0
+	fresh  = 1 // in the table, its bit is 0
+	hit    = 2 // in the table, its bit is 1
+)
+
+// keySpace is the number that all keys given to a policy's replay are below.
+func (t *Table) keySpace() int64 {
+	if t.ids != nil {
+		return t.ids.space()
+	}
+	return t.cfg.Rows
+}
+
+// markKeys sets the bit of every key that has a mark.
+func markKeys(marks []uint8, known []uint64) {
+	for k, m := range marks {
+		if m != absent {
+			known[k>>6] |= 1 << (k & 63)
+		}
+	}
+}
+
+// mark sets the bit of every key that the table or its policy knows.
+func (t *Table) mark(known []uint64) {
+	if p, ok := t.policy.(keyed); ok {
+		p.mark(known)
+	} else {
+		for _, k := range t.keys {
+			if k != vacant {
+				known[k>>6] |= 1 << (k & 63)
+			}
+		}
+	}
+	r, ok := t.policy.(rememberer)
+	if !ok {
+		return
+	}
+	for k := range t.keySpace() {
+		if known[k>>6]>>(k&63)&1 == 0 && r.remembers(uint32(k)) {
+			known[k>>6] |= 1 << (k & 63)
+		}
+	}
+}
