@@ -90,6 +90,21 @@ var byHand = []struct {
 		"the candidate must have been used more than the victim", "w-tinylfu", 4,
 		"a b c d a! e>d d>e e>b d!",
 	},
+	{
+		// d: all have priority 1 and a has had it longest; L becomes 1. b is hit: 1 + 2.
+		// d came in at 1 + 1. e: c (1) leaves, e has 1 + 1; f: d (2, before e's) leaves, L = 2,
+		// f has 3, later than b's 3; g: e leaves; h: b, used twice but long ago, leaves.
+		"what was hot once ages", "gdsf", 3,
+		"a b c d>a b! e>c f>d g>e h>b",
+	},
+	{
+		// The last two rows looked up are recent: c d, then d a. e: of b and c, in the LFU
+		// list in this order and used once each, b leaves; f: c. g: f g are recent, and
+		// of d, used once, and a, used twice, d leaves; h: e leaves, which was used after
+		// a.
+		"a row leaves by its count once it is not recent", "lru-lfu", 4,
+		"a b c d a! e>b f>c g>d h>e",
+	},
 }
 
 func TestByHand(t *testing.T) {

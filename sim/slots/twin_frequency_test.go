@@ -126,3 +126,64 @@ func (q *slowWTinyLFU) victim(uint32, int) (uint32, bool) {
 	q.protected = without(q.protected, v)
 	return v, true
 }
+
+// slowLRULFU is an LRU list of half the slots before an LFU list.
+type slowLRULFU struct {
+	*twin
+	recent, frequent []uint32 // oldest first
+	uses             map[uint32]int
+}
+
+func (q *slowLRULFU) hit(k uint32, n int) {
+	q.uses[k] += n
+	q.frequent = without(q.frequent, k)
+	q.recent = append(without(q.recent, k), k)
+	if len(q.recent) > max(1, q.slots/2) {
+		q.frequent = append(q.frequent, q.recent[0])
+		q.recent = q.recent[1:]
+	}
+}
+
+func (q *slowLRULFU) fill(k uint32, n int) {
+	q.uses[k] = 0
+	q.hit(k, n)
+}
+
+func (q *slowLRULFU) victim(uint32, int) (uint32, bool) {
+	free := slices.DeleteFunc(slices.Clone(q.frequent), q.pinned)
+	if len(free) == 0 {
+		v := q.recent[q.unpinned(q.recent)]
+		q.recent = without(q.recent, v)
+		return v, true
+	}
+	v := slices.MinFunc(free, func(a, b uint32) int { return q.uses[a] - q.uses[b] })
+	q.frequent = without(q.frequent, v)
+	return v, true
+}
+
+// slowGDSF is GreedyDual-Size-Frequency with sizes of 1; order by the last use.
+type slowGDSF struct {
+	*twin
+	order          []uint32
+	uses, priority map[uint32]int
+	floor          int
+}
+
+func (q *slowGDSF) hit(k uint32, n int) {
+	q.uses[k] += n
+	q.priority[k] = q.floor + q.uses[k]
+	q.order = append(without(q.order, k), k)
+}
+
+func (q *slowGDSF) fill(k uint32, n int) {
+	q.uses[k] = 0
+	q.hit(k, n)
+}
+
+func (q *slowGDSF) victim(uint32, int) (uint32, bool) {
+	free := slices.DeleteFunc(slices.Clone(q.order), q.pinned)
+	v := slices.MinFunc(free, func(a, b uint32) int { return q.priority[a] - q.priority[b] })
+	q.floor = max(q.floor, q.priority[v])
+	q.order = without(q.order, v)
+	return v, true
+}

@@ -59,6 +59,10 @@ func newSlow(w *twin) slow {
 		return slowMIN{w}
 	case "s3-fifo":
 		return &slowS3FIFO{twin: w, uses: map[uint32]int{}}
+	case "gdsf":
+		return &slowGDSF{twin: w, uses: map[uint32]int{}, priority: map[uint32]int{}}
+	case "lru-lfu":
+		return &slowLRULFU{twin: w, uses: map[uint32]int{}}
 	case "w-tinylfu":
 		return &slowWTinyLFU{twin: w, counts: newSlowSketch(w.slots)}
 	case "slru":
