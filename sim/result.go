@@ -25,6 +25,11 @@ type Result struct {
 	// Curves holds hit ratios by number of slots, a curve for every embedding
 	// layer that the target scheme puts behind a slot table.
 	Curves []Curve `json:"curves,omitempty"`
+	// Stalls says what stages waited for when they waited for embedding rows, in the
+	// order of the way of a row; causes without a wait are left out.
+	Stalls []Stall `json:"stalls,omitempty"`
+	// Sweep holds what the target scheme would do with other slot tables.
+	Sweep *Sweep `json:"sweep,omitempty"`
 	// Warnings are things to know before trusting the numbers.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -107,17 +112,61 @@ type Round struct {
 
 // SlotCounters count what one round did to the slot tables.
 type SlotCounters struct {
-	Lookups    int64   `json:"lookups"`
-	Unique     int64   `json:"unique"`
-	Hits       int64   `json:"hits"`               // unique rows found in a slot
-	Misses     int64   `json:"misses"`             // unique rows that were in no slot
-	Bypasses   int64   `json:"bypasses,omitempty"` // of Misses: served from host memory, without a slot
-	Evictions  int64   `json:"evictions"`
-	WriteBacks int64   `json:"write_backs"`
-	HitRatio   float64 `json:"hit_ratio"` // hits / unique
-	BytesIn    int64   `json:"bytes_in"`  // host to device
-	BytesOut   int64   `json:"bytes_out"` // device to host
-	Used       int64   `json:"used"`      // slots in use after the round
+	Lookups     int64   `json:"lookups"`
+	Unique      int64   `json:"unique"`
+	Hits        int64   `json:"hits"`               // unique rows found in a slot
+	Misses      int64   `json:"misses"`             // unique rows that were in no slot
+	Bypasses    int64   `json:"bypasses,omitempty"` // of Misses: served from host memory, without a slot
+	Evictions   int64   `json:"evictions"`
+	WriteBacks  int64   `json:"write_backs"`
+	HitRatio    float64 `json:"hit_ratio"`              // hits / unique
+	Traded      int64   `json:"bytes_traded,omitempty"` // between devices: rows and gradients
+	StoreReads  int64   `json:"store_reads,omitempty"`  // rows from the tier below host memory
+	StoreWrites int64   `json:"store_writes,omitempty"`
+	BytesIn     int64   `json:"bytes_in"`  // host to device
+	BytesOut    int64   `json:"bytes_out"` // device to host
+	Used        int64   `json:"used"`      // slots in use after the round
+}
+
+// Stall is how long stages waited for embedding rows for one cause, summed over
+// stages.
+type Stall struct {
+	Cause string        `json:"cause"` // input, order, slots, index, ssd, remote, host, link, devices
+	Time  time.Duration `json:"time_ns"`
+	Share float64       `json:"share"` // of all stalls
+}
+
+// Sweep is the target scheme simulated with slot tables of several capacities and
+// replacement policies, and with an embedding layer on other pools.
+type Sweep struct {
+	Layer    string       `json:"layer"`     // the layer that moves
+	RowBytes unit.Bytes   `json:"row_bytes"` // of one slot
+	Rows     int64        `json:"rows"`      // of the layer
+	Points   []SweepPoint `json:"points"`
+	// Devices are the device types whose memory the points can be measured against:
+	// those of the cluster's accelerators.
+	Devices []SweepDevice `json:"devices,omitempty"`
+}
+
+// SweepPoint is one run of a sweep. Without a slot table (a layer on a CPU) there is
+// no replacement policy, no slots and no hit ratio.
+type SweepPoint struct {
+	Pool        string  `json:"pool"` // of the layer
+	Device      string  `json:"device"`
+	Kind        string  `json:"kind"` // cpu, gpu, npu
+	Replacement string  `json:"replacement,omitempty"`
+	Slots       int     `json:"slots,omitempty"`            // of the layer
+	HitRatio    float64 `json:"hit_ratio,omitempty"`        // unique rows, last three quarters of the rounds
+	LookupHits  float64 `json:"lookup_hit_ratio,omitempty"` // lookups, the same rounds
+	Throughput  float64 `json:"throughput,omitempty"`       // samples/s over the last quarter of the rounds; 0: see Infeasible
+	// Infeasible says why the scheme cannot be run with this slot table.
+	Infeasible string `json:"infeasible,omitempty"`
+}
+
+// SweepDevice is a device type and how many slots its memory would hold.
+type SweepDevice struct {
+	Device string `json:"device"`
+	Slots  int64  `json:"slots"` // memory / row_bytes
 }
 
 // Curve is hit ratio by number of slots for one embedding layer.

@@ -6,6 +6,7 @@ import (
 	"stowage/hw"
 	"stowage/hw/unit"
 	"stowage/sim/placement"
+	"stowage/sim/rounds"
 )
 
 // Summarize makes a result of a run: metrics and stages. Scenario, seed and
@@ -17,6 +18,11 @@ func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.P
 	r.Search = &Search{Evaluations: outcome.Evaluations}
 	for _, g := range outcome.History {
 		r.Search.History = append(r.Search.History, Generation(g))
+	}
+	for _, c := range rounds.Causes() {
+		if d := run.Stalls[c]; d > 0 {
+			r.Stalls = append(r.Stalls, Stall{c.String(), d, float64(d) / float64(run.Stalls.Total())})
+		}
 	}
 	idle, stall := stageShares(r, run)
 	r.Metrics = metricsOf(job, run, outcome, r, idle, stall)
@@ -100,6 +106,16 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		values["hit_ratio"] = run.Counts.UniqueHitRatio()
 		values["lookup_hit_ratio"] = run.Counts.HitRatio()
 		values["stall_ratio"] = stall
+		values["peak_slots"] = float64(run.PeakUsed)
+		if run.Counts.Bypasses > 0 {
+			values["bypass_ratio"] = float64(run.Counts.Bypasses) / float64(run.Counts.Unique)
+		}
+		if run.Splits > 0 {
+			values["splits"] = float64(run.Splits)
+		}
+		if run.Waits > 0 {
+			values["slot_waits"] = float64(run.Waits)
+		}
 	}
 	var ms Metrics
 	for _, k := range MetricKinds {
