@@ -96,3 +96,30 @@ func BenchmarkRoundCurve(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkShards reports the estimates at 1 % beside the floor, and what they
+// hold in all.
+func BenchmarkShards(b *testing.B) {
+	for _, trace := range curveTraces {
+		b.Run(trace.name+"/plain", func(b *testing.B) {
+			keys := trace.keys()
+			pass := func() *Shards {
+				s := newShards(b, ShardsConfig{Rate: 0.01, Seed: 1})
+				s.AddRows(keys)
+				return s
+			}
+			perLookup(b, keys, trace.rows, func() { pass() })
+			b.ReportMetric(heapBytes(pass)/float64(pass().Keys()), "B/sampled-key")
+		})
+		b.Run(trace.name+"/head", func(b *testing.B) {
+			keys := trace.keys()
+			pass := func() *HeadShards {
+				s := newHeadShards(b, ShardsConfig{Rate: 0.01, Seed: 1}, 0)
+				s.AddRows(keys)
+				return s
+			}
+			perLookup(b, keys, trace.rows, func() { pass() })
+			b.ReportMetric(heapBytes(pass)/1e6, "MB")
+		})
+	}
+}

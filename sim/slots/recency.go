@@ -84,6 +84,46 @@ func (r *recency) renumber() {
 	r.now = r.live
 }
 
+// grow doubles the rows.
+func (r *recency) grow() error {
+	wider, err := newRecency(2 * int64(len(r.last)))
+	if err != nil {
+		return err
+	}
+	r.renumber()
+	copy(wider.last, r.last)
+	wider.now, wider.live = r.now, r.live
+	*r = wider
+	return nil
+}
+
+// use makes k the newest.
+func (r *recency) use(k uint32) {
+	if p := r.last[k]; p != 0 {
+		r.clear(p - 1)
+	} else {
+		r.live++
+	}
+	r.now++
+	r.last[k] = r.now
+}
+
+// remove takes k, which was used, out of the order.
+func (r *recency) remove(k uint32) {
+	r.clear(r.last[k] - 1)
+	r.last[k] = 0
+	r.live--
+}
+
+// place returns the place of k in the order, 1 for the newest; 0 when it was
+// never used.
+func (r *recency) place(k uint32) int {
+	if r.last[k] == 0 {
+		return 0
+	}
+	return int(r.from(r.last[k]-1) - (r.positions() - r.now))
+}
+
 // from returns the number of set bits from position p on, p's own included.
 func (r *recency) from(p uint32) uint32 {
 	w := p / 64

@@ -64,12 +64,8 @@ func (s *RoundDistances) measure(keys []uint32) {
 		s.depth = make([]uint32, len(keys))
 	}
 	s.depth = s.depth[:len(keys)]
-	unused := s.order.positions() - s.order.now
 	for i, k := range keys {
-		s.depth[i] = 0
-		if p := s.order.last[k]; p != 0 {
-			s.depth[i] = s.order.from(p-1) - unused
-		}
+		s.depth[i] = uint32(s.order.place(k))
 	}
 }
 
@@ -91,15 +87,10 @@ func (s *RoundDistances) count(r lookups.Round) {
 func (s *RoundDistances) use(keys []uint32) {
 	start := s.order.now
 	for _, k := range keys {
-		if p := s.order.last[k]; p > start {
+		if s.order.last[k] > start {
 			panic(fmt.Sprintf("slots: key %d is twice in a round: rounds must be unique", k))
-		} else if p != 0 {
-			s.order.clear(p - 1)
-		} else {
-			s.order.live++
 		}
-		s.order.now++
-		s.order.last[k] = s.order.now
+		s.order.use(k)
 	}
 }
 
