@@ -14,7 +14,7 @@ import (
 func drawShadow(t failer, trace *lookups.Trace, policy string, sets bool, rule Shortage, choose func(n int) int) *shadow {
 	cfg := Config{
 		Rows: trace.Rows(), Policy: policy, Future: trace, Shortage: rule,
-		Eager: choose(2) == 0, NoDirtyBit: choose(3) == 0, ReadOnly: choose(8) == 0,
+		Eager: choose(2) == 0, NoDirtyBit: choose(2) == 0, ReadOnly: choose(4) == 0,
 	}
 	if sets {
 		cfg.Ways = 1 + choose(6)

@@ -131,7 +131,10 @@ func (m *shadow) plan(r lookups.Round) bool {
 	if short {
 		state = stateOf(m.table)
 	}
-	c, err := m.table.Plan(r)
+	given := lookups.Round{Lookups: r.Lookups, Keys: slices.Clone(r.Keys), Counts: slices.Clone(r.Counts)}
+	c, err := m.table.Plan(given)
+	clear(given.Keys) // they are the caller's
+	clear(given.Counts)
 	if short {
 		m.checkShortage(r, room, err)
 		if after := stateOf(m.table); after != state {

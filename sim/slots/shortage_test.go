@@ -195,6 +195,66 @@ func TestUnpinMisuse(t *testing.T) {
 	}
 }
 
+// TestWriteBacksByHand: one slot, two rows in turn, then Flush, under every
+// combination of when and whether rows are written back.
+func TestWriteBacksByHand(t *testing.T) {
+	tests := []struct {
+		eager, noDirtyBit, readOnly bool
+
+		atCommit, onEvict, atFlush int
+	}{
+		{false, false, false, 0, 1, 1},
+		{false, true, false, 0, 1, 1},
+		{true, false, false, 1, 0, 0},
+		{true, true, false, 1, 1, 1}, // without a dirty bit nobody knows that it is clean
+		{false, false, true, 0, 0, 0},
+		{false, true, true, 0, 0, 0},
+		{true, false, true, 0, 0, 0},
+		{true, true, true, 0, 0, 0},
+	}
+	for _, test := range tests {
+		table := newTable(t, Config{
+			Slots: 1, Rows: 64, Policy: "lru",
+			Eager: test.eager, NoDirtyBit: test.noDirtyBit, ReadOnly: test.readOnly,
+		})
+		for k := range uint32(2) {
+			c, err := table.Plan(roundOf(k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k == 1 && c.WriteBacks != test.onEvict {
+				t.Errorf("%+v: %d rows written back on eviction", test, c.WriteBacks)
+			}
+			if l := table.Release(); l.WriteBacks != test.atCommit {
+				t.Errorf("%+v: %d rows written back at commit", test, l.WriteBacks)
+			}
+		}
+		if n := table.Flush(); n != test.atFlush {
+			t.Errorf("%+v: flush wrote %d rows back", test, n)
+		}
+	}
+}
+
+// TestClearThrowsUpdatesAway: a dirty row that Clear drops does not make the next row
+// of its slot dirty.
+func TestClearThrowsUpdatesAway(t *testing.T) {
+	table := newTable(t, Config{Slots: 1, Rows: 64, Policy: "lru"})
+	for k := range uint32(2) {
+		if _, err := table.Plan(roundOf(k)); err != nil {
+			t.Fatal(err)
+		}
+		if k == 1 {
+			break
+		}
+		table.Release()
+		table.Clear()
+	}
+	table.Unpin() // before its update is committed, so that row 1 leaves clean
+	if c, err := table.Plan(roundOf(2)); err != nil || c.Evictions != 1 || c.WriteBacks != 0 {
+		t.Errorf("%+v, %v; want row 1 evicted, and nothing to write back", c, err)
+	}
+}
+
 // TestClearForgets: after Clear a table does what a new one does, under every policy.
 func TestClearForgets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
