@@ -33,8 +33,10 @@ type shadowRound struct {
 
 func newShadow(t failer, cfg Config) *shadow {
 	t.Helper()
+	table := newTable(t, cfg)
+	table.mapping() // else the first Plan takes its memory, and stateOf sees a change
 	return &shadow{
-		failer: t, table: newTable(t, cfg), cfg: cfg,
+		failer: t, table: table, cfg: cfg,
 		host: map[uint32]int{}, slot: map[uint32]int{}, committed: map[uint32]int{}, used: map[uint32]int{},
 	}
 }
