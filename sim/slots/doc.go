@@ -32,7 +32,9 @@
 // # Replay
 //
 // [Table.Replay] takes single lookups instead, without rounds or pins: the
-// classical comparison of replacement policies, to the last miss.
+// classical comparison of replacement policies, to the last miss. [Replayer] reads a
+// trace once for many tables, of 64-bit keys too, in memory that does not grow with
+// it.
 //
 // # Policies
 //

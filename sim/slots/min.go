@@ -26,6 +26,8 @@ type belady struct {
 	at    []int32 // per slot: its bucket
 	heads []int32 // per bucket: plus one
 	live  bitTree // buckets that are not empty
+
+	replayed foreseen
 }
 
 func newMIN(t *Table) (policy, error) {
@@ -117,46 +119,69 @@ func (p *belady) after(s int32) int32 {
 	return none
 }
 
-// replay keeps the positions of the next uses of the rows in slots as a set of
-// bits: the farthest is the largest member, and the key at that position is the
-// victim.
 func (p *belady) replay(keys []uint32) (misses int) {
-	t := p.t
-	next, first := nextUses(keys, t.cfg.Rows)
-	never := uint32(len(keys))
-	due := newBitTree(len(keys))
-	var dead []int32 // slots of rows that are never used again
-	for s, k := range t.keys[:t.used] {
-		if at := first.get(k); at != none {
-			due.set(int(uint32(at)))
+	p.foretell(newForesight(keys, p.t.cfg.Rows))
+	return p.step(len(keys))
+}
+
+// foreseen is the state of a replay: the positions of the next uses of the rows in
+// slots as a set of bits. The farthest is the largest member, and the key at that
+// position is the victim.
+type foreseen struct {
+	*foresight
+	at   int // the next lookup
+	due  bitTree
+	dead []int32 // slots of rows that are never used again
+}
+
+func (p *belady) foretell(f *foresight) {
+	t, s := p.t, foreseen{foresight: f, due: newBitTree(len(f.keys))}
+	for slot, k := range t.keys[:t.used] {
+		if at := f.first.get(k); at != none {
+			s.due.set(int(uint32(at)))
 		} else {
-			dead = append(dead, int32(s))
+			s.dead = append(s.dead, int32(slot))
 		}
 	}
-	for i, k := range keys {
+	p.replayed = s
+}
+
+func (p *belady) step(n int) (misses int) {
+	t, f := p.t, &p.replayed
+	never := uint32(len(f.keys))
+	for i := f.at; i < f.at+n; i++ {
+		k := f.keys[i]
 		s := t.index.get(k)
 		switch {
 		case s != none:
-			due.clear(i)
+			f.due.clear(i)
 		case t.used < len(t.keys):
 			misses++
 			s = t.occupy(k)
 		default:
 			misses++
-			if n := len(dead); n > 0 {
-				s, dead = dead[n-1], dead[:n-1]
-			} else {
-				far := due.max()
-				due.clear(far)
-				s = t.index.get(keys[far])
-			}
+			s = p.farthest()
 			t.replace(s, k)
 		}
-		if next[i] == never {
-			dead = append(dead, s)
+		if f.next[i] == never {
+			f.dead = append(f.dead, s)
 		} else {
-			due.set(int(next[i]))
+			f.due.set(int(f.next[i]))
 		}
 	}
+	f.at += n
 	return misses
+}
+
+// farthest takes out the slot whose row is used farthest ahead.
+func (p *belady) farthest() int32 {
+	f := &p.replayed
+	if n := len(f.dead); n > 0 {
+		s := f.dead[n-1]
+		f.dead = f.dead[:n-1]
+		return s
+	}
+	far := f.due.max()
+	f.due.clear(far)
+	return p.t.index.get(f.keys[far])
 }

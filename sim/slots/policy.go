@@ -2,6 +2,7 @@ package slots
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"stowage/hw/unit"
@@ -89,9 +90,14 @@ type rememberer interface {
 	// remembers reports whether k is remembered.
 	remembers(k uint32) bool
 
-	// ghosts is the most keys that are ever remembered at a time.
+	// ghosts is the most keys that are ever remembered at a time; everyKey: it
+	// never forgets one.
 	ghosts() int
 }
+
+// everyKey is what ghosts returns when every key that was looked up is remembered,
+// though remembers may deny it for a key in a slot.
+const everyKey = math.MaxInt
 
 // newPolicy makes the policy that t's configuration names.
 func newPolicy(t *Table) (policy, error) {

@@ -314,20 +314,26 @@ func (t *Table) Replay(keys []uint32) (misses int) {
 	if t.planned > 0 || t.sets != nil {
 		panic("slots: Replay on a table that has planned rounds, or has sets")
 	}
+	if p, ok := t.policy.(keyed); ok {
+		n := t.cfg.occupiable()
+		if t.ids == nil && !denseFits(t.cfg.Rows, n) {
+			t.ids = newInterner(2 * n)
+		}
+		if t.ids != nil {
+			t.single = true
+			return t.replayInterned(p, keys)
+		}
+	}
+	return t.replayNumbered(keys)
+}
+
+// replayNumbered is Replay for keys that are few enough for arrays.
+func (t *Table) replayNumbered(keys []uint32) (misses int) {
 	t.single = true
-	p, ok := t.policy.(keyed)
-	if !ok {
+	if _, ok := t.policy.(keyed); !ok {
 		t.mapping()
-		return t.policy.replay(keys)
 	}
-	n := t.cfg.occupiable()
-	if t.ids == nil && !denseFits(t.cfg.Rows, n) {
-		t.ids = newInterner(2 * n)
-	}
-	if t.ids == nil {
-		return p.replay(keys)
-	}
-	return t.replayInterned(p, keys)
+	return t.policy.replay(keys)
 }
 
 // replayInterned replays keys of so many rows that they are interned first.
