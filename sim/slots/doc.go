@@ -9,7 +9,8 @@
 //  1. Classify the keys by the mapping: hits are in a slot, misses are the
 //     target parameters that must be written.
 //  2. Check that the rows of this round and of the rounds in flight fit into
-//     the slots together; if not, a [*ShortageError] and no change.
+//     the slots together; if not, the shortage rule acts (shortage.go): most end
+//     in a [*ShortageError] and no change, bypass leaves rows without a slot.
 //  3. Hits are touched and pinned, in the order of the round's keys.
 //  4. The remaining slots come from the mapping. If they do not suffice, the
 //     replacement policy chooses as many victims as are missing, never a pinned
@@ -23,6 +24,14 @@
 // there in place: a later round reads what the earlier one has committed. A row
 // that leaves is written back if dirty, so that a fill always reads the last
 // committed value.
+//
+// [Table.Unpin] and [Table.Commit] are the two halves of Release. A round that is
+// unpinned first (FBGEMM does so before the backward pass) may see its rows leave
+// before its updates land; Commit then lands them where the rows are, in another
+// slot or in the memory below. No update is lost, and a fill still reads the last
+// committed value. But what a round has read by the time it is unpinned may lack
+// the updates of the rounds before it that are not committed by then, and of no
+// others.
 //
 // A look-ahead of d means that round r is planned while the d rounds before it
 // are in flight: Release is called before Plan until at most d are. The state of
