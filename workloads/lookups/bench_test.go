@@ -35,6 +35,7 @@ func BenchmarkNext(b *testing.B) {
 		"zipf-0.8":           {Generator: Zipf, Alpha: 0.8},
 		"zipf-1.2":           {Generator: Zipf, Alpha: 1.2},
 		"zipf-1.2-scattered": {Generator: Zipf, Alpha: 1.2, Scatter: true},
+		"histogram":          {Generator: Reused, Histogram: NamedHistogram("meta-2021")},
 		"drift":              {Generator: Drifting, Alpha: 1, Drift: Drift{Rows: 0.01, Lookups: 0.9, Move: 100}},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -46,6 +47,15 @@ func BenchmarkNext(b *testing.B) {
 			}
 			perLookup(b)
 		})
+	}
+}
+
+// BenchmarkFitRates reports the time that a stream of the histogram generator takes
+// to start.
+func BenchmarkFitRates(b *testing.B) {
+	h := NamedHistogram("meta-2021")
+	for b.Loop() {
+		fitRates(h)
 	}
 }
 

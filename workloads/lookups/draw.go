@@ -13,7 +13,8 @@ type draw struct {
 	rows   uint32
 	count  int // lookups per round
 
-	zipf    *zipf    // nil: uniform
+	zipf    *zipf    // nil, and popular too: uniform
+	popular *popular // the histogram generator's
 	scatter *scatter // nil: row = rank
 
 	// The drift generator only; hot = 0 otherwise.
@@ -23,9 +24,50 @@ type draw struct {
 	move  uint64 // rows by which the window slides per round
 }
 
-// shape fills in what the generator needs. zipfs holds one table per number of
-// ranks, because a layer often has many tables of one size.
-func (d *draw) shape(spec Spec, zipfs map[int64]*zipf) {
+// shapes holds what tables share, because a layer often has many of one size.
+type shapes struct {
+	zipfs   map[int64]*zipf // by number of ranks
+	rates   *rates          // of the histogram generator
+	popular map[popularSize]*popular
+}
+
+type popularSize struct {
+	rows    uint32
+	lookups int // per sample
+}
+
+func newShapes(spec Spec) *shapes {
+	s := &shapes{zipfs: map[int64]*zipf{}, popular: map[popularSize]*popular{}}
+	if spec.Generator == Reused {
+		s.rates = fitRates(spec.Histogram)
+	}
+	return s
+}
+
+// ofHistogram returns the popularity of the rows of a table, for rounds of batch
+// samples.
+func (s *shapes) ofHistogram(h *Histogram, size popularSize, batch int) *popular {
+	if s.popular[size] == nil {
+		if h.Samples > 0 {
+			batch = h.Samples
+		}
+		touched := float64(batch) * float64(size.lookups) / h.Dedup()
+		s.popular[size] = newPopular(s.rates, size.rows, touched)
+	}
+	return s.popular[size]
+}
+
+// shape fills in what the generator needs.
+func (d *draw) shape(spec Spec, shared *shapes, perSample, batch int) {
+	if spec.Scatter {
+		d.scatter = newScatter(d.rows)
+	}
+	if spec.Generator == Reused {
+		if perSample > 0 {
+			d.popular = shared.ofHistogram(spec.Histogram, popularSize{d.rows, perSample}, batch)
+		}
+		return
+	}
 	ranks := int64(d.rows)
 	if spec.Generator == Drifting {
 		ranks = int64(min(math.Ceil(spec.Drift.Rows*float64(d.rows)), float64(d.rows)))
@@ -34,13 +76,10 @@ func (d *draw) shape(spec Spec, zipfs map[int64]*zipf) {
 		d.move = min(uint64(spec.Drift.Move), d.hot)
 	}
 	if spec.Alpha > 0 {
-		if zipfs[ranks] == nil {
-			zipfs[ranks] = newZipf(uint32(ranks), spec.Alpha)
+		if shared.zipfs[ranks] == nil {
+			shared.zipfs[ranks] = newZipf(uint32(ranks), spec.Alpha)
 		}
-		d.zipf = zipfs[ranks]
-	}
-	if spec.Scatter {
-		d.scatter = newScatter(d.rows)
+		d.zipf = shared.zipfs[ranks]
 	}
 }
 
@@ -58,6 +97,10 @@ func (d *draw) round(dst []uint32) {
 	switch {
 	case d.hot > 0:
 		d.drift(dst)
+	case d.popular != nil:
+		for i := range dst {
+			dst[i] = d.popular.rank(d.rng.Uint64())
+		}
 	case d.zipf != nil:
 		for i := range dst {
 			dst[i] = d.zipf.rank(d.rng.Uint64())

@@ -12,14 +12,15 @@ import (
 
 // The generators, by the name that Spec.Generator takes.
 const (
-	Uniform  = "uniform" // every row of a table is equally likely
-	Zipf     = "zipf"    // bounded Zipf with exponent Alpha, rank 0 hottest
-	Drifting = "drift"   // a hot set that moves from round to round
-	Traced   = "trace"   // the keys of a trace file, in order
+	Uniform  = "uniform"   // every row of a table is equally likely
+	Zipf     = "zipf"      // bounded Zipf with exponent Alpha, rank 0 hottest
+	Drifting = "drift"     // a hot set that moves from round to round
+	Traced   = "trace"     // the keys of a trace file, in order
+	Reused   = "histogram" // rows as popular as a published reuse histogram says
 )
 
 // Generators lists the names that Spec.Generator takes.
-func Generators() []string { return []string{Uniform, Zipf, Drifting, Traced} }
+func Generators() []string { return []string{Uniform, Zipf, Drifting, Traced, Reused} }
 
 // Spec says how the lookups of one embedding layer are drawn. It is plain data
 // and never changes; streams made from it share its Keys.
@@ -34,6 +35,19 @@ type Spec struct {
 
 	// Drift shapes the hot set of the drift generator.
 	Drift Drift
+
+	// Histogram is that of the histogram generator. Every table gets rows of its
+	// popularity, as many as its lookups per sample ask for: the published
+	// histograms are of many tables, and a table with a thousandth of their lookups
+	// has a thousandth of their rows, looked up as often. Popularity stays from
+	// round to round, and every lookup draws from it: at the batch of the histogram,
+	// a round's counts follow it, and smaller batches find less to share.
+	//
+	// A table with more rows than the histogram touches has the others in the tail
+	// of rows that come rarely; what is beyond some 1000 times as many is never
+	// looked up. With fewer than twice as many, its coldest rows are missing and
+	// rows are shared more.
+	Histogram *Histogram
 
 	// Scatter spreads the ranks over the rows of a table by a fixed bijection,
 	// so that hot rows are not neighbours. Off: row = rank, hot rows first.
@@ -57,7 +71,7 @@ type Drift struct {
 
 // SpecError is a wrong value in a Spec.
 type SpecError struct {
-	Key   string // generator, alpha, drift.rows, drift.lookups, drift.move, scatter, wrap or keys
+	Key   string // generator, alpha, drift.rows, drift.lookups, drift.move, scatter, wrap, keys or histogram
 	Value string // as given
 	Want  string // what would have been accepted
 }
@@ -89,6 +103,11 @@ func (s Spec) Validate() error {
 		if len(s.Keys) == 0 {
 			return &SpecError{"keys", "none", "the trace generator wants at least one key"}
 		}
+	case Reused:
+		if s.Histogram == nil {
+			return &SpecError{"histogram", "none", "the histogram generator wants one"}
+		}
+		return s.Histogram.validate()
 	}
 	return nil
 }
@@ -102,8 +121,11 @@ func (s Spec) unused() error {
 	if s.Drift != (Drift{}) && s.Generator != Drifting {
 		return &SpecError{"drift", fmt.Sprintf("%+v", s.Drift), "only the generator drift takes it"}
 	}
-	if s.Scatter && !skewed {
-		return &SpecError{"scatter", "true", "only the generators zipf and drift take it"}
+	if s.Scatter && !skewed && s.Generator != Reused {
+		return &SpecError{"scatter", "true", "only the generators zipf, drift and histogram take it"}
+	}
+	if s.Histogram != nil && s.Generator != Reused {
+		return &SpecError{"histogram", strconv.Quote(s.Histogram.Name), "only the generator histogram takes it"}
 	}
 	if s.Wrap && s.Generator != Traced {
 		return &SpecError{"wrap", "true", "only the generator trace takes it"}

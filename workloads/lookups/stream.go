@@ -50,7 +50,7 @@ func NewStream(tables []workloads.Table, spec Spec, batch int, seed, id uint64) 
 		return newReplayed(spec, rows, lookups)
 	}
 	s := &generated{rows: rows, lookups: lookups, draws: make([]draw, 0, len(tables))}
-	zipfs := map[int64]*zipf{} // tables of one size share the guide table
+	shared := newShapes(spec)
 	seen := map[string]uint64{}
 	offset := int64(0)
 	for i := range tables {
@@ -63,7 +63,7 @@ func NewStream(tables []workloads.Table, spec Spec, batch int, seed, id uint64) 
 		}
 		seen[t.Name]++
 		offset += t.Rows
-		d.shape(spec, zipfs)
+		d.shape(spec, shared, t.Lookups, batch)
 		s.draws = append(s.draws, d)
 	}
 	return s, nil

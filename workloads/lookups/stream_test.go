@@ -323,7 +323,7 @@ func TestStreamErrors(t *testing.T) {
 		{[]workloads.Table{{Rows: 5, Lookups: -1}}, good, 1, "table 0: -1 lookups"},
 		{[]workloads.Table{{Rows: 5, Lookups: 1 << 20}}, good, 1 << 11, "at most 1073741824 lookups per round"},
 		{tables(4), Spec{Generator: Traced, Keys: []uint32{3, 4}}, 1, "key 1 of the trace is not below the 4 rows"},
-		{tables(4), Spec{Generator: "zipff"}, 1, `generator = "zipff": want one of uniform, zipf, drift, trace; did you mean zipf?`},
+		{tables(4), Spec{Generator: "zipff"}, 1, `generator = "zipff": want one of uniform, zipf, drift, trace, histogram; did you mean zipf?`},
 		{tables(4), Spec{Generator: Zipf, Alpha: -1}, 1, "alpha = -1: want a finite number >= 0"},
 		{tables(4), Spec{Generator: Zipf, Alpha: math.NaN()}, 1, "alpha = NaN: want"},
 		{tables(4), Spec{Generator: Zipf, Alpha: math.Inf(1)}, 1, "alpha = +Inf: want"},
