@@ -98,10 +98,23 @@ type lookupFile struct {
 	Alpha     float64    `toml:"alpha"`
 	Scatter   bool       `toml:"scatter"`
 	Drift     *driftFile `toml:"drift"`
-	File      string     `toml:"file"` // trace: path, relative to the scenario
+	File      string     `toml:"file"` // trace, histogram: path, relative to the scenario
 	Format    string     `toml:"format"`
 	Column    string     `toml:"column"`
 	Wrap      bool       `toml:"wrap"`
+
+	Histogram string    `toml:"histogram"` // a shipped one, or the section of file
+	Samples   int       `toml:"samples"`   // batch that the bins are of; default: any
+	Bins      []binFile `toml:"bin"`
+}
+
+// binFile is one bin of a reuse histogram: the rows that are looked up more than
+// above and at most up_to times in a round.
+type binFile struct {
+	Above   int64      `toml:"above"`
+	UpTo    int64      `toml:"up_to"` // 0: no end
+	Rows    unit.Ratio `toml:"rows"`
+	Lookups unit.Ratio `toml:"lookups"` // 0 in all bins: not known
 }
 
 type driftFile struct {

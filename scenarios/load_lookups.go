@@ -79,11 +79,17 @@ func (b *builder) lookups(sparse int, rows int64) {
 	} else if b.traceOnly(lookups.Generators()) {
 		return
 	}
+	if !b.histogram(s, f) {
+		return
+	}
 	if err := s.Validate(); err != nil {
 		var se *lookups.SpecError
 		if errors.As(err, &se) {
 			if se.Key == "keys" { // they come from the file
 				se.Key = "file"
+			}
+			if se.Key == "histogram" && f.Histogram == "" {
+				se.Key = "bin"
 			}
 			path := spec.Path{"lookups"}
 			for step := range strings.SplitSeq(se.Key, ".") {
@@ -102,6 +108,9 @@ func (b *builder) lookups(sparse int, rows int64) {
 // draw; of an unknown generator nothing can be said.
 func (b *builder) traceOnly(known []string) (refused bool) {
 	for _, key := range []string{"file", "format", "column"} {
+		if key == "file" && b.f.Lookups.Generator == lookups.Reused {
+			continue
+		}
 		if at := (spec.Path{"lookups", key}); slices.Contains(known, b.f.Lookups.Generator) && b.doc.Has(at) {
 			b.fail(at, "it goes with generator = %q only", lookups.Traced)
 			refused = true
