@@ -26,7 +26,7 @@ func within(t testing.TB, what string, got, want, tolerance float64) {
 }
 
 func TestModelsAreValidAndSourced(t *testing.T) {
-	want := []string{"2emb", "bert-large", "bert24-measured", "ctrdnn", "dlrm", "gpt-3-1.3b", "matchnet", "nce", "resnet-50", "vgg-16", "vgg-16-measured"}
+	want := []string{"2emb", "bert-large", "bert24-measured", "ctrdnn", "dlrm", "dlrm-kaggle", "gpt-3-1.3b", "matchnet", "nce", "resnet-50", "vgg-16", "vgg-16-measured"}
 	if got := Models(); !slices.Equal(got, want) {
 		t.Fatalf("models are %q, want %q", got, want)
 	}
@@ -66,6 +66,8 @@ func TestParameterTotals(t *testing.T) {
 		{"gpt-3-1.3b", 24*(12*2048*2048+13*2048) + (50257+2048)*2048 + 2*2048, "12 h^2 + 13 h a block, embeddings, last norm"},
 		{"dlrm", (13*512 + 512) + (512*256 + 256) + (256*128 + 128) +
 			(479*1024 + 1024) + (1024*1024 + 1024) + (1024*512 + 512) + (512*256 + 256) + (256 + 1), "the two perceptrons"},
+		{"dlrm-kaggle", (13*512 + 512) + (512*256 + 256) + (256*64 + 64) + (64*16 + 16) +
+			(367*512 + 512) + (512*256 + 256) + (256 + 1), "the two perceptrons"},
 	} {
 		if got := lookup(t, test.model).Totals().Params; got != test.params {
 			t.Errorf("%s has %d parameters, want %d (%s)", test.model, got, test.params, test.source)
@@ -87,6 +89,8 @@ func TestFLOPsAgainstPublications(t *testing.T) {
 	// DLRM: 2 per weight of the perceptrons, and a 27 x 27 product of 128.
 	const weights = 13*512 + 512*256 + 256*128 + 479*1024 + 1024*1024 + 1024*512 + 512*256 + 256
 	within(t, "DLRM FLOPs", lookup(t, "dlrm").Totals().FLOPs, 2*weights+2*27*27*128, 0.002)
+	const kaggle = 13*512 + 512*256 + 256*64 + 64*16 + 367*512 + 512*256 + 256
+	within(t, "DLRM Kaggle FLOPs", lookup(t, "dlrm-kaggle").Totals().FLOPs, 2*kaggle+2*27*27*16, 0.004)
 }
 
 // Korthikanti et al. 2022, section 4.1: a block keeps s b h (34 + 5 a s / h)
@@ -170,6 +174,21 @@ func TestDLRMTables(t *testing.T) {
 	}
 }
 
+// The Kaggle tables have the sizes that the data set's publishers list.
+func TestKaggleTables(t *testing.T) {
+	m := lookup(t, "dlrm-kaggle")
+	i := slices.IndexFunc(m.Layers, func(l Layer) bool { return l.Sparse() })
+	l := &m.Layers[i]
+	if len(l.Tables) != 26 || l.Rows() != 33_762_577 || l.Output != 26*16 {
+		t.Errorf("embedding: %d tables, %d rows, output %v; want 26, 33762577, 416", len(l.Tables), l.Rows(), l.Output)
+	}
+	for j, size := range strings.Fields(string(sharedFile(t, "lookups", "criteo_kaggle_cardinalities.txt"))) {
+		if got := fmt.Sprint(l.Tables[j].Rows); got != size {
+			t.Errorf("table %d has %s rows, want %s", j+1, got, size)
+		}
+	}
+}
+
 // A layer takes in what its edges bring: the widths that files write down twice
 // must agree. Labels and positions ride along uncounted.
 func TestEdgesBringWhatLinearLayersTake(t *testing.T) {
@@ -179,7 +198,7 @@ func TestEdgesBringWhatLinearLayersTake(t *testing.T) {
 	}{
 		{"ctrdnn", "concat", 429}, {"ctrdnn", "fc1", 429}, {"ctrdnn", "pooling", 1600}, {"ctrdnn", "fc5", 256},
 		{"matchnet", "cross", 256}, {"matchnet", "user_fc1", 160}, {"2emb", "fc1", 128}, {"nce", "nce", 129},
-		{"dlrm", "interaction", 27 * 128}, {"dlrm", "top1", 479}, {"vgg-16", "fc6", 25088}, {"resnet-50", "fc", 2048},
+		{"dlrm", "interaction", 27 * 128}, {"dlrm", "top1", 479}, {"dlrm-kaggle", "interaction", 27 * 16}, {"dlrm-kaggle", "top1", 367}, {"vgg-16", "fc6", 25088}, {"resnet-50", "fc", 2048},
 		{"resnet-50", "conv3_1", 256 * 56 * 56}, {"resnet-50", "conv5.2", 2048 * 49}, {"bert-large", "encoder.1", 512 * 1024},
 	} {
 		m := lookup(t, test.model)
@@ -198,7 +217,7 @@ func TestEdgesBringWhatLinearLayersTake(t *testing.T) {
 func TestLookupModelProposes(t *testing.T) {
 	for name, want := range map[string]string{
 		"vgg16":       `unknown model "vgg16"; did you mean "vgg-16"?`,
-		"transformer": `unknown model "transformer"; known: ["2emb" "bert-large" "bert24-measured" "ctrdnn" "dlrm" "gpt-3-1.3b" "matchnet" "nce" "resnet-50" "vgg-16" "vgg-16-measured"]`,
+		"transformer": `unknown model "transformer"; known: ["2emb" "bert-large" "bert24-measured" "ctrdnn" "dlrm" "dlrm-kaggle" "gpt-3-1.3b" "matchnet" "nce" "resnet-50" "vgg-16" "vgg-16-measured"]`,
 	} {
 		if _, err := LookupModel(name); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -223,6 +242,7 @@ func ExampleModel_Totals() {
 	// bert24-measured 32 layers   367.5 M params   0.0 M rows         0 GFLOP
 	// ctrdnn     16 layers     3.6 M params  33.8 M rows  0.007285 GFLOP
 	// dlrm       12 layers     2.4 M params 204.2 M rows  0.004921 GFLOP
+	// dlrm-kaggle 11 layers     0.5 M params  33.8 M rows 0.0009742 GFLOP
 	// gpt-3-1.3b 28 layers  1315.7 M params   0.0 M rows      6200 GFLOP
 	// matchnet   16 layers     1.8 M params  36.9 M rows  0.003687 GFLOP
 	// nce         5 layers     0.0 M params  20.0 M rows 2.022e-05 GFLOP
