@@ -21,19 +21,20 @@ func SizePolicies() []string { return slices.Clone(sizePolicies) }
 // every lookup is one access to memory for eight sizes, where a replay per size
 // takes one each. Misses are those of Table.Replay at each size.
 //
-// Memory is 2 bytes a row for every eight sizes, and 4 bytes a slot (SIEVE 8); for
-// LRU that of StackDistances, whatever the sizes.
+// Memory is 2 bytes a row for every eight sizes (FIFO 1), and 4 bytes a slot (SIEVE 5);
+// for LRU that of StackDistances, whatever the sizes.
 type SizeReplay struct {
 	sizes  []int
 	warmup int64           // lookups still to go before counting begins
 	curve  *StackDistances // lru
 	groups []sizeGroup     // the others, eight sizes each
+	before []int64         // misses in the warm-up
 }
 
 // sizeGroup replays up to eight sizes.
 type sizeGroup interface {
 	run(keys []uint32)
-	counts() []int64 // misses per size; may be set to 0
+	misses() []int64 // per size
 }
 
 // groupSizes is how many sizes one word per row serves.
@@ -112,23 +113,17 @@ func (r *SizeReplay) Add(keys []uint32) {
 		keys = keys[n:]
 		if r.warmup > 0 {
 			if r.warmup -= int64(n); r.warmup == 0 {
-				r.forget()
+				r.before = r.total()
 			}
 		}
 	}
 }
 
-func (r *SizeReplay) forget() {
-	for _, g := range r.groups {
-		clear(g.counts())
-	}
-}
-
 // Misses returns the misses so far at each size, in the order given.
 func (r *SizeReplay) Misses() []int64 {
-	misses := make([]int64, 0, len(r.sizes))
 	if r.curve != nil {
 		c := r.curve.Curve()
+		misses := make([]int64, 0, len(r.sizes))
 		for _, s := range r.sizes {
 			misses = append(misses, c.Misses(s))
 		}
@@ -137,8 +132,17 @@ func (r *SizeReplay) Misses() []int64 {
 	if r.warmup > 0 {
 		return make([]int64, len(r.sizes))
 	}
+	misses := r.total()
+	for i, n := range r.before {
+		misses[i] -= n
+	}
+	return misses
+}
+
+// total returns the misses with those of the warm-up.
+func (r *SizeReplay) total() (misses []int64) {
 	for _, g := range r.groups {
-		misses = append(misses, g.counts()...)
+		misses = append(misses, g.misses()...)
 	}
 	return misses
 }

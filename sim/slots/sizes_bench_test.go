@@ -1,6 +1,9 @@
 package slots
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // bareRuns are the floors of one size.
 var bareRuns = []struct {
@@ -26,12 +29,12 @@ func TestBareRuns(t *testing.T) {
 	}
 }
 
-// BenchmarkSizes reports eight sizes in one pass beside a bare run at the fourth
-// of them: "bare-runs" is how many of those the pass takes the time of.
+// BenchmarkSizes reports eight sizes in one pass: how many bare runs at the fourth
+// of them it takes the time of, and what share of eight bare runs, one at each.
 func BenchmarkSizes(b *testing.B) {
 	for _, trace := range curveTraces {
 		rows := int(trace.rows)
-		// From 0.25 % of the rows to 32 %, doubling; a bare run has 2 %.
+		// From 0.25 % of the rows to 32 %, doubling.
 		sizes := make([]int, 8)
 		for j := range sizes {
 			sizes[j] = rows / 400 << j
@@ -39,22 +42,29 @@ func BenchmarkSizes(b *testing.B) {
 		for _, bare := range bareRuns {
 			b.Run(trace.name+"/policy="+bare.policy, func(b *testing.B) {
 				keys := trace.keys()
-				var bareTime, sizesTime float64
-				n := 0.0
+				var one, eight, pass time.Duration
+				n := 0
 				for b.Loop() {
+					for j, slots := range sizes {
+						start := cpuTime()
+						bare.run(keys, rows, slots)
+						eight += cpuTime() - start
+						if j == 3 {
+							one += cpuTime() - start
+						}
+					}
 					start := cpuTime()
-					bare.run(keys, rows, sizes[3])
-					bareTime += float64(cpuTime() - start)
-					start = cpuTime()
 					if _, err := ReplaySizes(keys, bare.policy, trace.rows, sizes); err != nil {
 						b.Fatal(err)
 					}
-					sizesTime += float64(cpuTime() - start)
+					pass += cpuTime() - start
 					n++
 				}
-				b.ReportMetric(sizesTime/n/float64(len(keys)), "cpu-ns/lookup")
-				b.ReportMetric(bareTime/n/float64(len(keys)), "bare-ns/lookup")
-				b.ReportMetric(sizesTime/bareTime, "bare-runs")
+				lookups := float64(n) * float64(len(keys))
+				b.ReportMetric(float64(pass)/lookups, "cpu-ns/lookup")
+				b.ReportMetric(float64(one)/lookups, "bare-ns/lookup")
+				b.ReportMetric(float64(pass)/float64(one), "bare-runs")
+				b.ReportMetric(float64(pass)/float64(eight), "of-eight")
 				b.ReportMetric(0, "ns/op")
 			})
 		}

@@ -2,109 +2,93 @@ package slots
 
 import "math/bits"
 
-// sieveSizes is SIEVE (Zhang et al., NSDI 2024) at up to eight sizes.
+// sieveSizes is SIEVE (Zhang et al., NSDI 2024) at up to eight sizes, with a word
+// per row as clockSizes has it.
 type sieveSizes struct {
-	marks  marks
-	queues []sieveQueue
-	misses []int64
+	marks  []uint16
+	queues [groupSizes]sieveQueue
+	n      int
 }
 
 func newSieveSizes(rows int64, sizes []int) *sieveSizes {
-	s := &sieveSizes{make(marks, rows), make([]sieveQueue, len(sizes)), make([]int64, len(sizes))}
-	for j, n := range sizes {
-		s.queues[j] = newSieveQueue(int(min(int64(n), rows)))
+	s := &sieveSizes{marks: make([]uint16, rows), n: len(sizes)}
+	for j, size := range sizes {
+		slots := int(min(int64(size), rows))
+		s.queues[j] = sieveQueue{keys: make([]uint32, slots+slots/4+1), free: slots}
 	}
 	return s
 }
 
-func (s *sieveSizes) counts() []int64 { return s.misses }
+func (s *sieveSizes) misses() []int64 {
+	misses := make([]int64, s.n)
+	for j := range misses {
+		misses[j] = s.queues[j].misses
+	}
+	return misses
+}
 
 func (s *sieveSizes) run(keys []uint32) {
-	marks, queues, misses := s.marks, s.queues, s.misses
-	every := all(len(queues))
+	marks, queues := s.marks, &s.queues
+	every := uint16(1<<s.n - 1)
 	for _, k := range keys {
 		m := marks[k]
 		in := m & every
-		marks[k] = m | in<<hitShift
-		missing := every &^ in
-		if missing == 0 {
-			continue
-		}
-		for ; missing != 0; missing &= missing - 1 {
-			j := bits.TrailingZeros16(missing)
-			misses[j]++
+		marks[k] = m | in<<hitShift | every // its hit bits were 0 where it was not in
+		for missing := uint32(every &^ in); missing != 0; missing &= missing - 1 {
+			j := bits.TrailingZeros32(missing) % groupSizes
 			queues[j].enter(k, marks, j)
 		}
-		marks[k] |= every
 	}
 }
 
-// sieveQueue is the queue of one size. The hand moves one way only, from the
-// oldest to the newest, so that one link per row is enough when the row before the hand is
-// known.
+// sieveQueue is the queue of one size, from the oldest to the newest:
+// keys[:kept], over which the hand has passed since it last began, and keys[hand:end],
+// before the hand. A row that the hand leaves moves down over the gap, so that
+// no links are needed and the hand reads one entry after the other.
 type sieveQueue struct {
-	nodes          []sieveNode
-	used           int
-	oldest, newest int32 // none when empty
-	hand           int32 // none: begin at the oldest
-	before         int32 // the row that is next older than the hand's, or none
-}
-
-type sieveNode struct {
-	key   uint32
-	newer int32 // the row inserted after this one, or none
-}
-
-func newSieveQueue(slots int) sieveQueue {
-	return sieveQueue{nodes: make([]sieveNode, slots), oldest: none, newest: none, hand: none, before: none}
+	keys            []uint32 // a quarter more than the slots, so that the gap is seldom closed
+	kept, hand, end int
+	free            int
+	misses          int64
 }
 
 // enter inserts k as the newest, after it has evicted a row if it must.
-func (q *sieveQueue) enter(k uint32, marks marks, j int) {
-	s := int32(q.used)
-	if q.used < len(q.nodes) {
-		q.used++
+func (q *sieveQueue) enter(k uint32, marks []uint16, j int) {
+	q.misses++
+	if q.free > 0 {
+		q.free--
 	} else {
-		s = q.evict(marks, j)
+		q.evict(marks, j)
 	}
-	q.nodes[s] = sieveNode{k, none}
-	if q.newest != none {
-		q.nodes[q.newest].newer = s
-	} else {
-		q.oldest = s
+	if q.end == len(q.keys) {
+		q.hand, q.end = q.kept, q.kept+copy(q.keys[q.kept:], q.keys[q.hand:q.end])
 	}
-	q.newest = s
+	q.keys[q.end] = k
+	q.end++
 }
 
-// evict moves the hand over rows that were hit to one that was not, takes that
-// out and returns its slot. The hand stays on the next newer row.
-func (q *sieveQueue) evict(marks marks, j int) int32 {
-	hit := uint16(1) << (hitShift + j)
-	s, before := q.hand, q.before
-	if s == none {
-		s, before = q.oldest, none
-	}
+// evict moves the hand over rows that were hit to one that was not, and takes that
+// out. Past the newest the hand begins at the oldest.
+func (q *sieveQueue) evict(marks []uint16, j int) {
+	keys, hit := q.keys, uint16(1)<<(hitShift+j)
+	kept, hand, end := q.kept, q.hand, q.end
 	for {
-		m := &marks[q.nodes[s].key]
-		if *m&hit == 0 {
-			*m &^= 1 << j
+		if hand == end {
+			kept, hand, end = 0, 0, kept
+		}
+		old := keys[hand]
+		hand++
+		m := marks[old]
+		if m&hit == 0 {
+			marks[old] = m &^ (1 << j)
 			break
 		}
-		*m &^= hit
-		s, before = q.nodes[s].newer, s
-		if s == none {
-			s, before = q.oldest, none
-		}
+		marks[old] = m &^ hit
+		keys[kept] = old
+		kept++
 	}
-	newer := q.nodes[s].newer
-	if before == none {
-		q.oldest = newer
-	} else {
-		q.nodes[before].newer = newer
+	if hand == end { // what comes in now comes in behind the hand
+		kept, hand, end = 0, 0, kept
 	}
-	if newer == none {
-		q.newest = before
-	}
-	q.hand, q.before = newer, before
-	return s
+	q.kept, q.hand, q.end = kept, hand, end
 }
