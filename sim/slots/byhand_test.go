@@ -17,6 +17,24 @@ var byHand = []struct {
 	steps        string
 }{
 	{
+		// At d the hand takes a's bit, evicts b and stays on c; a keeps its place, so
+		// that its new bit is not looked at before the hand comes round again.
+		"the hand stays, the spared keep their place", "sieve", 3,
+		"a b c a! d>b e>c a! f>d g>e",
+	},
+	{
+		// Keys: a 3, b 1. b leaves, the age is 1, c starts at 2 and leaves; the age is
+		// 2, d starts at 3, where a has been for longer.
+		"the age overtakes old counts", "lfu-aged", 2,
+		"a a! a! b c>b d>c e>a",
+	},
+	{
+		// c has as many lookups as b, then b has more than c. c's second makes two, as
+		// many as a, which got there first. d has none, then one, then two.
+		"lookups count without a slot, too few do not get one", "lfu-admit", 2,
+		"a a! b c>b b>c c>a d- d>b",
+	},
+	{
 		// Small holds a..j. At k it is a's turn, which was used twice and goes to main,
 		// then b's, which was used once and leaves. b is remembered, so it returns into
 		// main, and c makes room. Then small is d..k and main a, b: l pushes d out; d
@@ -142,10 +160,16 @@ func step(k uint32, before, after map[uint32]bool) string {
 	return name
 }
 
+// held returns the rows that are in the table, rounds or replay.
 func held(table *Table) map[uint32]bool {
 	rows := map[uint32]bool{}
+	p, ok := table.policy.(keyed)
+	known := make([]uint64, (table.cfg.Rows+63)/64)
+	if ok && table.single {
+		p.mark(known)
+	}
 	for k := range uint32(table.cfg.Rows) {
-		if _, ok := table.Slot(k); ok {
+		if _, ok := table.Slot(k); ok || known[k/64]>>(k%64)&1 != 0 {
 			rows[k] = true
 		}
 	}

@@ -128,17 +128,36 @@ func (p *lfu) leave(slot int32) {
 }
 
 func (p *lfu) victim(int) int32 {
+	s := p.unpinned()
+	p.take(s)
+	return s
+}
+
+// unpinned returns the first row in the order of leaving that is not pinned. The
+// next search of the round starts there.
+func (p *lfu) unpinned() int32 {
 	s := p.scan
 	if s == none {
-		s = p.groups[p.groups[0].larger].first
+		s = p.first()
 	}
 	for p.t.pins[s] > 0 {
 		s = p.after(s)
 	}
-	p.scan = p.after(s)
-	p.leave(s)
+	p.scan = s
 	return s
 }
+
+// take takes out the row that unpinned returned.
+func (p *lfu) take(s int32) {
+	p.scan = p.after(s)
+	p.leave(s)
+}
+
+// first returns the row that leaves first.
+func (p *lfu) first() int32 { return p.groups[p.groups[0].larger].first }
+
+// count returns the lookups that a row has.
+func (p *lfu) count(s int32) uint64 { return p.groups[p.rows[s].group].count }
 
 // after returns the row behind s: the next of its group, or the first of the next
 // larger one; none behind the last.
@@ -165,7 +184,7 @@ func (p *lfu) replay(keys []uint32) (misses int) {
 		if t.used < len(t.keys) {
 			s = t.occupy(k)
 		} else {
-			s = p.groups[p.groups[0].larger].first
+			s = p.first()
 			p.leave(s)
 			t.replace(s, k)
 		}

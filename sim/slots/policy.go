@@ -27,6 +27,8 @@ var registered = []entry{
 	{Policy{"lru", "evict the row whose last use is longest ago"}, newLRU},
 	{Policy{"fifo", "evict the row that was filled first"}, newFIFO},
 	{Policy{"lfu", "evict the row with the fewest lookups since it was filled; among equals the one that got there first"}, newLFU},
+	{Policy{"lfu-aged", "lfu whose counts start from the age of the table, the count of the last victim (LFU-DA)"}, newLFUAged},
+	{Policy{"lfu-admit", "lfu with the lookups of all rows, which admits a row only when it has as many as the one that would leave (FBGEMM)"}, newLFUAdmit},
 	{Policy{"clock", "evict in the order of filling, but give a row that was hit another turn"}, newClock},
 	{Policy{"sieve", "evict in the order of filling from where the last search ended, and pass rows that were hit since the last pass"}, newSIEVE},
 	{Policy{"slru", "four LRU segments: a hit moves a row up one, the oldest row of the lowest leaves"}, newSLRU},

@@ -291,7 +291,7 @@ func TestHitRatiosAreRoundCounts(t *testing.T) {
 			if got := sum(t, counts[trace.Rounds()/4:]); ratios[i].Warm != got {
 				rt.Fatalf("%d slots: warm %+v, want %+v", s, ratios[i].Warm, got)
 			}
-			if c := ratios[i].Total; c.WriteBacks != c.Evictions || c.Misses-c.Evictions != c.Used {
+			if c := ratios[i].Total; c.WriteBacks != c.Evictions || c.Fills()-c.Evictions != c.Used {
 				rt.Fatalf("%d slots: counts do not add up: %+v", s, c)
 			}
 		}

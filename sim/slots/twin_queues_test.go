@@ -114,6 +114,49 @@ func (q *slowLFU) victim(uint32, int) (uint32, bool) {
 	}), true
 }
 
+// slowLFUAged is LFU-DA.
+type slowLFUAged struct {
+	slowLFU
+	key map[uint32]int
+	age int
+}
+
+func (q *slowLFUAged) hit(k uint32, n int) {
+	q.slowLFU.hit(k, n)
+	q.key[k] = q.count[k] + q.age
+}
+
+func (q *slowLFUAged) fill(k uint32, n int) {
+	q.count[k] = 0
+	q.hit(k, n)
+}
+
+func (q *slowLFUAged) victim(uint32, int) (uint32, bool) {
+	free := slices.DeleteFunc(slices.Clone(q.held), q.pinned)
+	v := slices.MinFunc(free, func(a, b uint32) int {
+		if d := q.key[a] - q.key[b]; d != 0 {
+			return d
+		}
+		return q.since[a] - q.since[b]
+	})
+	q.age = max(q.age, q.key[v])
+	return v, true
+}
+
+// slowLFUAdmit is LFU with counts of all rows, which the twin keeps, that admits a
+// row only when it has as many lookups as the one that would leave.
+type slowLFUAdmit struct{ slowLFU }
+
+func (q *slowLFUAdmit) refuses() {}
+
+func (q *slowLFUAdmit) hit(k uint32, _ int)  { q.slowLFU.hit(k, 0) }
+func (q *slowLFUAdmit) fill(k uint32, _ int) { q.slowLFU.hit(k, 0) }
+
+func (q *slowLFUAdmit) victim(k uint32, n int) (uint32, bool) {
+	v, _ := q.slowLFU.victim(k, n)
+	return v, q.count[v] <= q.count[k]
+}
+
 // slowMIN is MIN. Among equals any will do: planBoth follows the table's choice.
 type slowMIN struct{ *twin }
 

@@ -55,6 +55,10 @@ func newSlow(w *twin) slow {
 		return &slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}
 	case "sieve":
 		return &slowSIEVE{twin: w, bit: map[uint32]bool{}}
+	case "lfu-aged":
+		return &slowLFUAged{slowLFU: slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}, key: map[uint32]int{}}
+	case "lfu-admit":
+		return &slowLFUAdmit{slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}}
 	case "min":
 		return slowMIN{w}
 	case "s3-fifo":
@@ -132,6 +136,9 @@ func (w *twin) plan(r lookups.Round) (c Counts, fills, victims []uint32, ok bool
 	missed := map[uint32]bool{}
 	w.slow.begin(r.Keys)
 	for i, k := range r.Keys {
+		if q, ok := w.slow.(*slowLFUAdmit); ok {
+			q.count[k] += int(r.Counts[i])
+		}
 		if slices.Contains(w.held, k) {
 			c.Hits++
 			c.HitLookups += int(r.Counts[i])
