@@ -1,15 +1,16 @@
 package slots
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"stowage/workloads/lookups"
 )
 
-// errNoFuture is what a table says that must know the future and does not.
-var errNoFuture = errors.New("replacement policy min: it needs the future, and the table has no future trace")
+// noFuture is what a table says that must know the future and does not.
+func noFuture(policy string) error {
+	return fmt.Errorf("replacement policy %s: it needs the future, and the table has no future trace", policy)
+}
 
 // future says, for every key of every round of a trace, in which later round it
 // is used next; the number of rounds means never. It does not change once made.
@@ -44,12 +45,13 @@ func foresee(trace *lookups.Trace) *future {
 }
 
 // expect returns the next uses of the keys of round r, which must be the given one.
-func (f *future) expect(r int, round lookups.Round) ([]uint32, error) {
+// An error names the policy.
+func (f *future) expect(policy string, r int, round lookups.Round) ([]uint32, error) {
 	if r >= f.trace.Rounds() {
-		return nil, fmt.Errorf("replacement policy min: round %d is beyond the %d rounds of the future trace", r, f.trace.Rounds())
+		return nil, fmt.Errorf("replacement policy %s: round %d is beyond the %d rounds of the future trace", policy, r, f.trace.Rounds())
 	}
 	if !slices.Equal(round.Keys, f.trace.Round(r).Keys) {
-		return nil, fmt.Errorf("replacement policy min: round %d is not that of the future trace", r)
+		return nil, fmt.Errorf("replacement policy %s: round %d is not that of the future trace", policy, r)
 	}
 	return f.round(r), nil
 }

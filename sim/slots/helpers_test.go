@@ -93,6 +93,11 @@ func newTable(t failer, cfg Config) *Table {
 func (t *Table) hashed() *Table {
 	t.mapping()
 	t.index = newHashed(1)
+	for s, k := range t.keys {
+		if k != vacant {
+			t.index.set(k, int32(s))
+		}
+	}
 	t.ids = newInterner(t.cfg.occupiable() + 1)
 	return t
 }

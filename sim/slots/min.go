@@ -51,9 +51,9 @@ func newMIN(t *Table) (policy, error) {
 
 func (p *belady) begin(r lookups.Round) error {
 	if p.future == nil {
-		return errNoFuture
+		return noFuture(p.t.cfg.Policy)
 	}
-	next, err := p.future.expect(p.t.planned, r)
+	next, err := p.future.expect(p.t.cfg.Policy, p.t.planned, r)
 	if err != nil {
 		return err
 	}
@@ -66,8 +66,10 @@ func (p *belady) begin(r lookups.Round) error {
 // a later one, so it is never read again.
 func (p *belady) hit(slot int32, i int) { p.fill(slot, i) }
 
-func (p *belady) fill(slot int32, i int) {
-	b := int32(p.next[i])
+func (p *belady) fill(slot int32, i int) { p.join(slot, int32(p.next[i])) }
+
+// join puts a slot into bucket b.
+func (p *belady) join(slot, b int32) {
 	head := p.heads[b] - 1
 	p.nodes[slot] = node{none, head}
 	p.at[slot] = b

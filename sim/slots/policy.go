@@ -39,6 +39,8 @@ var registered = []entry{
 	{Policy{"w-tinylfu", "a small LRU window before a segmented LRU that admits a row only when it was used more lately than its victim"}, newWTinyLFU},
 	{Policy{"gdsf", "evict the row with the fewest lookups, counted from a floor that rises with every eviction; by size where sizes differ"}, newGDSF},
 	{Policy{"lru-lfu", "an LRU list of half the slots; rows that leave it go to an LFU list, and leave that"}, newLRULFU},
+	{Policy{"static", "a hot set chosen before the run stays; no other row is admitted"}, newStatic},
+	{Policy{"lookahead", "evict a row that the next rounds do not use, by last use, else the one used farthest ahead (needs the future)"}, newLookahead},
 	{Policy{"min", "evict the row whose next use is farthest (Belady's optimum; needs the future)"}, newMIN},
 }
 
@@ -100,6 +102,10 @@ type rememberer interface {
 // everyKey is what ghosts returns when every key that was looked up is remembered,
 // though remembers may deny it for a key in a slot.
 const everyKey = math.MaxInt
+
+// preloader is a policy that fills the slots of an empty table before its first
+// round.
+type preloader interface{ preload() }
 
 // newPolicy makes the policy that t's configuration names.
 func newPolicy(t *Table) (policy, error) {

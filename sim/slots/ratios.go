@@ -89,8 +89,11 @@ func (c Config) forTrace(trace *lookups.Trace) Config {
 	if c.Origin == nil {
 		c.Origin = trace.Origins()
 	}
-	if c.Policy == "min" {
+	switch c.Policy {
+	case "min", "lookahead":
 		c.future = foresee(c.Future)
+	case "static":
+		c.ranked = rankRows(c.profile())
 	}
 	return c
 }

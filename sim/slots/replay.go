@@ -69,7 +69,7 @@ type ReplayResult struct {
 // entries of 1 to 12 bytes, and 40 bytes for each id once, however long the trace.
 // The exceptions:
 //
-//   - a policy that must know the future (min) holds the trace, 9 bytes per
+//   - a policy that must know the future (min, lookahead, static) holds the trace, 9 bytes per
 //     lookup, up to MaxTrace, and is replayed by Finish;
 //   - one that never forgets a key (lfu-admit) holds some bytes per distinct key;
 //   - FeedDense takes an array of 4 bytes per row.
@@ -112,8 +112,8 @@ type batch struct {
 	whole []uint32 // for whole and offline ones
 }
 
-// NewReplayer returns a replayer of tables of which only Policy and Slots are
-// used. The error says what is wrong with which.
+// NewReplayer returns a replayer of tables of which only Policy, Slots and
+// Window are used. The error says what is wrong with which.
 func NewReplayer(tables []Config, opt ReplayOptions) (*Replayer, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func NewReplayer(tables []Config, opt ReplayOptions) (*Replayer, error) {
 	kept := int64(0)
 	for i, c := range tables {
 		x := &replayed{
-			cfg:    Config{Policy: c.Policy, Slots: c.Slots, Rows: opt.Rows},
+			cfg:    Config{Policy: c.Policy, Slots: c.Slots, Window: c.Window, Rows: opt.Rows},
 			result: ReplayResult{Policy: c.Policy, Slots: c.Slots},
 		}
 		if opt.Rows == 0 {

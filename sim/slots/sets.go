@@ -125,7 +125,7 @@ func newSets(t *Table) (*sets, error) {
 			x.future = foresee(cfg.Future)
 		}
 		if x.future == nil {
-			return nil, errNoFuture
+			return nil, noFuture(cfg.Policy)
 		}
 	}
 	return x, nil
@@ -142,7 +142,7 @@ func (x *sets) clear() {
 
 func (x *sets) begin(r lookups.Round) error {
 	if x.future != nil {
-		next, err := x.future.expect(x.t.planned, r)
+		next, err := x.future.expect(x.t.cfg.Policy, x.t.planned, r)
 		if err != nil {
 			return err
 		}

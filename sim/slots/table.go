@@ -41,15 +41,28 @@ type Config struct {
 	NoDirtyBit bool
 
 	// Future is the trace that Plan will be given, from its first round on. The
-	// policy min cannot plan without it; the others ignore it. Replay does not
-	// need it.
+	// policies min and lookahead cannot plan without it, static takes its hot set
+	// from it when it has no Profile; the others ignore it. Replay does not need it.
 	Future *lookups.Trace
+
+	// Profile is a trace whose lookups say which rows are hot: the policy static takes
+	// its hot set from it. A profile sampled apart from the run is what a system has
+	// that measures before it trains; nil: Future, which is the most that a fixed set
+	// can reach on it.
+	Profile *lookups.Trace
+
+	// Window is the number of rounds that the policy lookahead knows beyond the one
+	// that it plans, in replay of lookups. 0: DefaultWindow; less: none. The others
+	// ignore it.
+	Window int
 
 	// ReadOnly says that rounds do not update rows (inference): no row becomes
 	// dirty, and none is written back.
 	ReadOnly bool
 
-	future *future // made from Future, shared by tables of one trace
+	// Made from Future, shared by tables of one trace.
+	future *future
+	ranked []uint32 // by static; from Profile, where there is one
 }
 
 // Counts are the figures of one round, or sums over rounds (Used is then that of
@@ -159,6 +172,9 @@ func New(cfg Config) (*Table, error) {
 	if cfg.Future != nil && cfg.Future.Rows() > cfg.Rows {
 		return nil, fmt.Errorf("rows = %d: the future trace has %d rows", cfg.Rows, cfg.Future.Rows())
 	}
+	if cfg.Profile != nil && cfg.Profile.Rows() > cfg.Rows {
+		return nil, fmt.Errorf("rows = %d: the profile has %d rows", cfg.Rows, cfg.Profile.Rows())
+	}
 	if cfg.Origin != nil && int64(len(cfg.Origin)) < cfg.Rows {
 		return nil, fmt.Errorf("rows = %d: the keys of %d rows only have an origin", cfg.Rows, len(cfg.Origin))
 	}
@@ -177,6 +193,7 @@ func New(cfg Config) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.preload()
 	return t, nil
 }
 
@@ -293,6 +310,14 @@ func (t *Table) Clear() {
 		panic(err) // New has made the same
 	}
 	t.policy = p
+	t.preload()
+}
+
+// preload lets a policy fill the slots before the first round.
+func (t *Table) preload() {
+	if p, ok := t.policy.(preloader); ok {
+		p.preload()
+	}
 }
 
 func (t *Table) mustBeIdle(method string) {
@@ -307,8 +332,9 @@ func (t *Table) leavesDirty(s int32) bool {
 }
 
 // Replay looks keys up one by one, without rounds, pins or updates, and returns
-// the misses. It may be called again to go on; for min, the keys of one call are
-// the whole future. A table is used either for Replay or for
+// the misses. It may be called again to go on; for min and lookahead the keys
+// of one call are the whole future, for static without Config.Future those of the
+// first call. A table is used either for Replay or for
 // Plan; all keys are below the table's rows.
 func (t *Table) Replay(keys []uint32) (misses int) {
 	if t.planned > 0 || t.sets != nil {

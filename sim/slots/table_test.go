@@ -291,7 +291,11 @@ func TestHitRatiosAreRoundCounts(t *testing.T) {
 			if got := sum(t, counts[trace.Rounds()/4:]); ratios[i].Warm != got {
 				rt.Fatalf("%d slots: warm %+v, want %+v", s, ratios[i].Warm, got)
 			}
-			if c := ratios[i].Total; c.WriteBacks != c.Evictions || c.Fills()-c.Evictions != c.Used {
+			filled := 0
+			if cfg.Policy == "static" {
+				filled = min(s, 24) // before the first round
+			}
+			if c := ratios[i].Total; c.WriteBacks != c.Evictions || filled+c.Fills()-c.Evictions != c.Used {
 				rt.Fatalf("%d slots: counts do not add up: %+v", s, c)
 			}
 		}

@@ -14,7 +14,10 @@ import (
 type twin struct {
 	policy string
 	slots  int
+	rows   int
+	window int
 	future [][]uint32 // unique keys of every round
+	looked [][]uint32 // lookups of every round
 	round  int
 
 	held   []uint32 // keys in slots, by fill
@@ -34,9 +37,12 @@ type slow interface {
 	fill(k uint32, n int)
 }
 
-func newTwin(policy string, slots int, future [][]uint32) *twin {
+// newTwin makes the twin of a table for a trace: the keys of every round, unique
+// and as looked up.
+func newTwin(cfg Config, future, looked [][]uint32) *twin {
 	w := &twin{
-		policy: policy, slots: slots, future: future,
+		policy: cfg.Policy, slots: cfg.Slots, rows: int(cfg.Rows), window: cfg.Window,
+		future: future, looked: looked,
 		dirty: map[uint32]bool{},
 		host:  map[uint32]int{}, slot: map[uint32]int{}, committed: map[uint32]int{},
 	}
@@ -61,6 +67,10 @@ func newSlow(w *twin) slow {
 		return &slowLFUAdmit{slowLFU{twin: w, count: map[uint32]int{}, since: map[uint32]int{}}}
 	case "min":
 		return slowMIN{w}
+	case "lookahead":
+		return &slowLookahead{twin: w, joined: map[uint32]int{}}
+	case "static":
+		return newSlowStatic(w)
 	case "s3-fifo":
 		return &slowS3FIFO{twin: w, uses: map[uint32]int{}}
 	case "gdsf":
