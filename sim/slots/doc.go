@@ -45,6 +45,14 @@
 // trace once for many tables, of 64-bit keys too, in memory that does not grow with
 // it.
 //
+// # Curves
+//
+// Misses at all sizes in one pass over a trace: [StackDistances] has those of LRU
+// for single lookups, exactly, and [RoundDistances] for rounds; [Offload] makes
+// of the latter what TorchRec's planner asks for, table by table. [Shards] and
+// [HeadShards] estimate them from a sample, for traces whose keys are too many to
+// hold. [SizeReplay] replays FIFO, CLOCK and SIEVE at several sizes together.
+//
 // # Policies
 //
 // A replacement policy is one file and one line in the list in policy.go.

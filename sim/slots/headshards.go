@@ -137,10 +137,14 @@ func (s *HeadShards) forget() {
 	s.cold, s.warmHeads = 0, s.heads
 }
 
+// lookHeadShards passes over lookups of the tail at which nothing is due, and over
+// lookups of the head but for a mark of the time.
 func lookHeadShards[K uint32 | uint64](s *HeadShards, keys []K) {
-	salt, filter := s.salt, s.filter
+	salt, filter, threshold := s.salt, s.filter, s.tail.threshold
 	now, heads := s.now, s.heads
 	head, cells, mask := &s.head, s.head.cells, s.head.mask
+	quiet := min(s.tailNext, s.seekNext) // lookups of the tail until one is due
+	left := quiet
 	for _, k := range keys {
 		now++
 		key := uint64(k)
@@ -158,15 +162,25 @@ func lookHeadShards[K uint32 | uint64](s *HeadShards, keys []K) {
 			head.sampled[i] = s.sampled
 			continue
 		}
-		if filter[h&(1<<filterBits-1)] == 0 && h >= s.tail.threshold && s.tailNext > 0 && s.seekNext > 0 {
-			s.tailNext--
-			s.seekNext--
+		if filter[h&(1<<filterBits-1)] == 0 && h >= threshold && left > 0 {
+			left--
 			continue
 		}
 		s.now, s.heads = now, heads
+		s.pass(quiet - left)
 		s.lookTail(key, h)
+		threshold = s.tail.threshold
+		quiet = min(s.tailNext, s.seekNext)
+		left = quiet
 	}
 	s.now, s.heads = now, heads
+	s.pass(quiet - left)
+}
+
+// pass counts down for lookups of the tail at which nothing was due.
+func (s *HeadShards) pass(n uint64) {
+	s.tailNext -= n
+	s.seekNext -= n
 }
 
 // measureHead measures the lookup of head key i at this time.
@@ -359,12 +373,18 @@ func (h *headKeys) add(key, hash uint64, now moment) {
 	h.last[h.n], h.tails[h.n], h.sampled[h.n] = now.time, now.tails, now.sampled
 }
 
-// since returns how many head keys were last used after a time.
-func (h *headKeys) since(time uint64) (n int) {
-	for _, t := range h.last[1 : h.n+1] {
-		n += int((time - t) >> 63) // 1 when later: times are far below 2^63
+// since returns how many head keys were last used after a time. The sign of the
+// difference tells, times being far below 2^63: no branch, four at a time.
+func (h *headKeys) since(time uint64) int {
+	last := h.last[1 : h.n+1]
+	n := uint64(0)
+	for ; len(last) >= 4; last = last[4:] {
+		n += (time-last[0])>>63 + (time-last[1])>>63 + (time-last[2])>>63 + (time-last[3])>>63
 	}
-	return n
+	for _, t := range last {
+		n += (time - t) >> 63
+	}
+	return int(n)
 }
 
 // shortKeys is how many sampled keys a stretch should have to be measured by
