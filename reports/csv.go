@@ -14,6 +14,8 @@ var roundsHeader = []string{
 	"round", "start_ns", "end_ns", "step_ns", "stall_ns", "throughput_samples_per_s",
 	"lookups", "unique", "hits", "misses", "evictions", "write_backs", "hit_ratio",
 	"in_bytes", "out_bytes", "used_slots",
+	// Later columns are added at the end, so that readers by position still work.
+	"bypasses", "traded_bytes", "store_reads", "store_writes",
 }
 
 // RoundsCSV writes a header and one row for every training round of r, commas
@@ -61,6 +63,10 @@ func fillRow(row []string, d *sim.Round) {
 		count(s.BytesIn)
 		count(s.BytesOut)
 		count(s.Used)
+		count(s.Bypasses)
+		count(s.Traded)
+		count(s.StoreReads)
+		count(s.StoreWrites)
 	}
 }
 

@@ -65,6 +65,29 @@ func smallResult() *sim.Result {
 	}
 }
 
+// tieredResult is smallResult with all that slot tables can do: rows that bypass
+// them, devices that trade, a store below host memory, and stalls by cause.
+func tieredResult() *sim.Result {
+	r := smallResult()
+	r.Title, r.Scenario = "Rows on flash, traded among four devices", "tiers"
+	r.Metrics = append(r.Metrics,
+		sim.Metric{Name: "bypass_ratio", Value: 0.0625, Unit: "ratio"},
+		sim.Metric{Name: "peak_slots", Value: 1400, Unit: "slots"},
+		sim.Metric{Name: "splits", Value: 1, Unit: "rounds"},
+		sim.Metric{Name: "slot_waits", Value: 3, Unit: "rounds"})
+	for i := range r.Rounds {
+		s := r.Rounds[i].Slots
+		s.Bypasses, s.Traded = s.Misses/16, s.Unique*3/4*256
+		s.StoreReads, s.StoreWrites = s.Misses/2, s.WriteBacks/2
+	}
+	r.Stalls = []sim.Stall{
+		{Cause: "slots", Time: 2 * time.Millisecond, Share: 0.125},
+		{Cause: "ssd", Time: 10 * time.Millisecond, Share: 0.625},
+		{Cause: "link", Time: 4 * time.Millisecond, Share: 0.25},
+	}
+	return r
+}
+
 func smallRounds() []sim.Round {
 	hits := []int64{0, 500, 750, 900, 950}
 	var rounds []sim.Round
@@ -256,6 +279,7 @@ func hostileResult() *sim.Result {
 	for i := range 26 {
 		r.Curves = append(r.Curves, curveOf(fmt.Sprintf("%s-%d", long[:57], i), 1<<(12+i%14), 1<<(8+i%14), 0.15+0.02*float64(i), unit.Bytes(64<<(i%2))))
 	}
+	r.Stalls = []sim.Stall{{Cause: "a cause of the future\x1b" + long, Time: time.Hour, Share: 1}}
 	for i := range r.Search.History {
 		r.Search.History[i].Best = math.Pow(10, 3+6*float64(i)/79)
 		r.Search.History[i].Mean = r.Search.History[i].Best / 3
@@ -294,5 +318,6 @@ func allResults() map[string]*sim.Result {
 	return map[string]*sim.Result{
 		"small": smallResult(), "typical": typicalResult(), "twelve": twelveStages(), "one": oneRound(),
 		"hostile": hostileResult(), "large": largeResult(), "bytype": byTypeResult(),
+		"tiered": tieredResult(),
 	}
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,8 +33,15 @@ func formatMetric(m sim.Metric) string {
 	case "USD/h":
 		return formatNumber(m.Value) + " USD per hour"
 	}
-	return formatNumber(m.Value) + " " + printable(m.Unit)
+	unit := printable(m.Unit)
+	if slices.Contains(countedUnits, unit) && m.Value == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
+	return formatNumber(m.Value) + " " + unit
 }
+
+// countedUnits are units that lose their s at one.
+var countedUnits = []string{"schemes", "slots", "rounds"}
 
 // formatNumber prints four significant digits without trailing zeros, thousands
 // apart: 0.01235, 12.5, 123,457. Beyond 10^15 and below 10^-4 it uses an exponent.

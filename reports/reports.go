@@ -92,6 +92,16 @@ func checkFinite(r *sim.Result) error {
 			check(d.Slots.HitRatio, "hit ratio of round %d", d.Round)
 		}
 	}
+	for _, s := range r.Stalls {
+		check(s.Share, "share of stalls for %q", s.Cause)
+	}
+	if r.Sweep != nil {
+		for i, p := range r.Sweep.Points {
+			check(p.HitRatio, "hit ratio of sweep point %d", i+1)
+			check(p.LookupHits, "lookup hit ratio of sweep point %d", i+1)
+			check(p.Throughput, "throughput of sweep point %d", i+1)
+		}
+	}
 	for _, c := range r.Curves {
 		for _, p := range c.Points {
 			check(p.HitRatio, "hit ratio of layer %q at %d slots", c.Layer, p.Slots)

@@ -13,8 +13,9 @@ import (
 )
 
 // Summary writes r for people: title, headline metrics, stages, what the slot
-// tables did, how the target scheme was found, and warnings. No line is wider than width
-// terminal cells (0 means 80; less than 60 counts as 60). There is no colour.
+// tables did and what was waited for, how the target scheme was found, and
+// warnings. No line is wider than width terminal cells (0 means 80; less than 60
+// counts as 60). There is no colour.
 func Summary(w io.Writer, r *sim.Result, width int) error {
 	if err := checkFinite(r); err != nil {
 		return err
@@ -25,7 +26,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryCurves, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -128,6 +129,10 @@ func sumSlots(rounds []sim.Round) (s slotSums, any bool) {
 		s.Misses += d.Slots.Misses
 		s.Evictions += d.Slots.Evictions
 		s.WriteBacks += d.Slots.WriteBacks
+		s.Bypasses += d.Slots.Bypasses
+		s.Traded += d.Slots.Traded
+		s.StoreReads += d.Slots.StoreReads
+		s.StoreWrites += d.Slots.StoreWrites
 		s.BytesIn += d.Slots.BytesIn
 		s.BytesOut += d.Slots.BytesOut
 		s.Stall += d.Stall
@@ -159,20 +164,69 @@ func summarySlots(w io.Writer, r *sim.Result, width int) error {
 		}
 		g.add(cells...)
 	}
+	count := func(name string, of func(s *slotSums) int64) {
+		row(name, func(s *slotSums) string { return formatCount(of(s)) })
+	}
+	bytes := func(name string, of func(s *slotSums) int64) {
+		row(name, func(s *slotSums) string { return formatBytes(float64(of(s))) })
+	}
 	row("hit ratio", func(s *slotSums) string {
 		if s.Unique == 0 {
 			return "–"
 		}
 		return formatShare(float64(s.Hits) / float64(s.Unique))
 	})
-	row("unique rows", func(s *slotSums) string { return formatCount(s.Unique) })
-	row("misses", func(s *slotSums) string { return formatCount(s.Misses) })
-	row("evictions", func(s *slotSums) string { return formatCount(s.Evictions) })
-	row("write-backs", func(s *slotSums) string { return formatCount(s.WriteBacks) })
-	row("bytes into slots", func(s *slotSums) string { return formatBytes(float64(s.BytesIn)) })
-	row("bytes written back", func(s *slotSums) string { return formatBytes(float64(s.BytesOut)) })
+	count("unique rows", func(s *slotSums) int64 { return s.Unique })
+	count("misses", func(s *slotSums) int64 { return s.Misses })
+	if all.Bypasses > 0 {
+		count("bypasses", func(s *slotSums) int64 { return s.Bypasses })
+	}
+	count("evictions", func(s *slotSums) int64 { return s.Evictions })
+	count("write-backs", func(s *slotSums) int64 { return s.WriteBacks })
+	bytes("bytes into slots", func(s *slotSums) int64 { return s.BytesIn })
+	bytes("bytes written back", func(s *slotSums) int64 { return s.BytesOut })
+	if all.Traded > 0 {
+		bytes("bytes traded", func(s *slotSums) int64 { return s.Traded })
+	}
+	if all.StoreReads > 0 || all.StoreWrites > 0 {
+		count("store reads", func(s *slotSums) int64 { return s.StoreReads })
+		count("store writes", func(s *slotSums) int64 { return s.StoreWrites })
+	}
 	row("stall", func(s *slotSums) string { return formatDuration(s.Stall) })
 	return g.render(w, width)
+}
+
+// summaryStalls says what stages waited for when they waited for rows.
+func summaryStalls(w io.Writer, r *sim.Result, width int) error {
+	if len(r.Stalls) == 0 {
+		return nil
+	}
+	g := grid{columns: []column{{"stalls by cause", false, true}, {"time", true, false}, {"share", true, false}}}
+	for _, s := range r.Stalls {
+		g.add(stallCause(s.Cause), formatDuration(s.Time), formatShare(s.Share))
+	}
+	return g.render(w, width)
+}
+
+// stallCauses says of the causes in sim.Stall what was waited for.
+var stallCauses = map[string]string{
+	"input":   "samples to be read and made unique",
+	"order":   "rounds before",
+	"slots":   "slots of rounds in flight",
+	"index":   "slot index",
+	"ssd":     "flash below host memory",
+	"remote":  "parameter servers",
+	"host":    "rows gathered in host memory",
+	"link":    "links between host and device",
+	"devices": "other devices",
+}
+
+func stallCause(cause string) string {
+	cause = printable(cause)
+	if meaning, ok := stallCauses[cause]; ok {
+		return cause + ": " + meaning
+	}
+	return cause
 }
 
 // summaryCurves says what the scenario gives every embedding layer.

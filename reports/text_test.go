@@ -34,6 +34,8 @@ func TestGolden(t *testing.T) {
 		"small.summary.120.txt": func(w *bytes.Buffer) error { return Summary(w, small, 120) },
 		"twelve.summary.60.txt": func(w *bytes.Buffer) error { return Summary(w, twelve, 60) },
 		"one.summary.txt":       func(w *bytes.Buffer) error { return Summary(w, oneRound(), 0) },
+		"tiered.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, tieredResult(), 0) },
+		"tiered.csv":            func(w *bytes.Buffer) error { return RoundsCSV(w, tieredResult()) },
 		"small.json":            func(w *bytes.Buffer) error { return JSON(w, small) },
 		"small.csv":             func(w *bytes.Buffer) error { return RoundsCSV(w, small) },
 		"small.bench.txt":       func(w *bytes.Buffer) error { return Bench(w, []*sim.Result{small, second}) },
@@ -137,6 +139,10 @@ func TestFormatMetric(t *testing.T) {
 		{0.0314159, "USD/Msamples", "0.03142 USD per million samples"},
 		{12.24, "USD/h", "12.24 USD per hour"},
 		{5120, "schemes", "5,120 schemes"},
+		{1, "schemes", "1 scheme"},
+		{1, "rounds", "1 round"},
+		{0, "rounds", "0 rounds"},
+		{1, "samples/s", "1 samples/s"},
 		{1.5, "%", "1.5 %"},
 	} {
 		if got := formatMetric(sim.Metric{Value: tc.value, Unit: tc.unit}); got != tc.want {
@@ -227,6 +233,10 @@ func TestNotFinite(t *testing.T) {
 		`feasible share of generation 0 is NaN`:                       func(r *sim.Result) { r.Search.History[0].Feasible = nan },
 		`throughput of round 3 is NaN`:                                func(r *sim.Result) { r.Rounds[2].Throughput = nan },
 		`hit ratio of round 3 is NaN`:                                 func(r *sim.Result) { r.Rounds[2].Slots.HitRatio = nan },
+		`share of stalls for "ssd" is NaN`:                            func(r *sim.Result) { r.Stalls = []sim.Stall{{Cause: "ssd", Share: nan}} },
+		`hit ratio of sweep point 2 is NaN`:                           func(r *sim.Result) { r.Sweep = &sim.Sweep{Points: []sim.SweepPoint{{}, {HitRatio: nan}}} },
+		`lookup hit ratio of sweep point 1 is NaN`:                    func(r *sim.Result) { r.Sweep = &sim.Sweep{Points: []sim.SweepPoint{{LookupHits: nan}}} },
+		`throughput of sweep point 1 is +Inf`:                         func(r *sim.Result) { r.Sweep = &sim.Sweep{Points: []sim.SweepPoint{{Throughput: math.Inf(1)}}} },
 		`hit ratio of layer "embedding" at 262144 slots is NaN`:       func(r *sim.Result) { r.Curves[0].Points[0].HitRatio = nan },
 		`warm hit ratio of layer "embedding" at 4194304 slots is NaN`: func(r *sim.Result) { r.Curves[0].Points[1].Warm = nan },
 	} {
