@@ -314,10 +314,72 @@ func byTypeResult() *sim.Result {
 	return r
 }
 
+// sweepOf makes a sweep: hit ratio grows with slots up to ceiling, and throughput with it.
+func sweepOf(rows int64, sizes []int, policies map[string]float64, order []string) *sim.Sweep {
+	s := &sim.Sweep{Layer: "embedding", RowBytes: 512, Rows: rows, Devices: []sim.SweepDevice{{Device: "v100-32", Slots: 32 << 30 / 512}}}
+	for _, name := range order {
+		for _, n := range sizes {
+			h := 0.97 * math.Pow(float64(n)/float64(rows), policies[name])
+			s.Points = append(s.Points, sim.SweepPoint{
+				Pool: "gpus", Device: "v100-32", Kind: "gpu", Replacement: name, Slots: n, HitRatio: h, LookupHits: math.Sqrt(h),
+				Throughput: 60000 / (0.35 + 1.4*(1-h)),
+			})
+		}
+	}
+	s.Points = append(s.Points, sim.SweepPoint{Pool: "cpus", Device: "xeon-6148", Kind: "cpu", Throughput: 61234})
+	return s
+}
+
+// sweptResult sweeps two replacement policies, a few sizes, one of which does not fit.
+func sweptResult() *sim.Result {
+	r := typicalResult()
+	sizes := []int{1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21, 1 << 22, 1 << 23, 1 << 24}
+	r.Sweep = sweepOf(1<<25, sizes, map[string]float64{"lru": 0.22, "sieve": 0.18}, []string{"lru", "sieve"})
+	r.Sweep.Points = append(r.Sweep.Points, sim.SweepPoint{
+		Pool: "gpus", Device: "v100-32", Kind: "gpu", Replacement: "lru", Slots: 1 << 26, Infeasible: "33 GiB of slots do not fit 32 GiB",
+	})
+	return r
+}
+
+// widelySweptResult sweeps every kind of policy on two pools of accelerators,
+// measured against a dozen device types.
+func widelySweptResult() *sim.Result {
+	r := typicalResult()
+	r.Title = "Every replacement policy at once"
+	order := []string{"lru", "fifo", "lfu", "clock", "sieve", "slru", "2q", "arc", "lirs", "s3-fifo", "w-tinylfu", "gdsf", "lru-lfu", "lookahead", "static", "min"}
+	skew := map[string]float64{}
+	for i, name := range order {
+		skew[name] = 0.3 - 0.012*float64(i)
+	}
+	r.Sweep = sweepOf(1<<28, []int{1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 27}, skew, order)
+	r.Sweep.Points = append(r.Sweep.Points,
+		sim.SweepPoint{Pool: "npus", Device: "ascend-910", Kind: "npu", Replacement: "lru", Slots: 1 << 22, HitRatio: 0.31, Throughput: 43000},
+		sim.SweepPoint{Pool: "npus", Device: "ascend-910", Kind: "npu", Replacement: "lru", Slots: 1 << 25, HitRatio: 0.62, Throughput: 74000},
+		sim.SweepPoint{Pool: "milan", Device: "epyc-7763", Kind: "cpu", Throughput: 84000})
+	r.Sweep.Devices = nil
+	for i, d := range []string{"rtx-2080ti", "t4", "v100-16", "p40", "rtx-3090", "titan-rtx", "ascend-910", "v100-32", "a100-40", "a100-80", "h100-80", "gh200"} {
+		gib := []int64{11, 16, 16, 24, 24, 24, 32, 32, 40, 80, 80, 89}[i]
+		r.Sweep.Devices = append(r.Sweep.Devices, sim.SweepDevice{Device: d, Slots: gib << 30 / 512})
+	}
+	return r
+}
+
+// oddSweep has one size, no crossing, and device types far off.
+func oddSweep() *sim.Result {
+	r := hostileResult()
+	r.Sweep = sweepOf(1<<12, []int{37}, map[string]float64{"lru": 0.9}, []string{"lru"})
+	r.Sweep.Layer = strings.Repeat("long layer ", 10)
+	r.Sweep.Points[0].Pool = strings.Repeat("pool", 20)
+	for i := range 5 {
+		r.Sweep.Devices = append(r.Sweep.Devices, sim.SweepDevice{Device: strings.Repeat("wide", 20), Slots: 1 << (4 * i)})
+	}
+	return r
+}
+
 func allResults() map[string]*sim.Result {
 	return map[string]*sim.Result{
 		"small": smallResult(), "typical": typicalResult(), "twelve": twelveStages(), "one": oneRound(),
 		"hostile": hostileResult(), "large": largeResult(), "bytype": byTypeResult(),
-		"tiered": tieredResult(),
+		"tiered": tieredResult(), "swept": sweptResult(), "wide": widelySweptResult(), "odd": oddSweep(),
 	}
 }

@@ -71,7 +71,7 @@ func drawHits(c draw.Canvas, r *sim.Result) {
 		addBytes(&p.X, b)
 	}
 	scenario := addScenario(p, curves)
-	legend := append(addCurves(p, curves), scenario)
+	legend := append(addCurves(p, curves), scenario...)
 	drawPanels(head(c, r, "Hit ratio by number of slots", legend), []float64{1}, p)
 }
 
@@ -180,26 +180,25 @@ func addCurve(p *plot.Plot, c *sim.Curve, colour color.RGBA, width vg.Length) {
 }
 
 // addScenario marks the number of slots that the scenario gives: an upright
-// line with its label where it is the same for all layers, else the dots alone.
-func addScenario(p *plot.Plot, curves []sim.Curve) legendItem {
+// line that says so where it is the same for all layers, else the dots alone,
+// which take a place in the legend.
+func addScenario(p *plot.Plot, curves []sim.Curve) []legendItem {
 	slots := curves[0].Slots
 	same := slots > 0
 	for _, c := range curves {
 		same = same && c.Slots == slots
 	}
-	legend := dotItem("this scenario", pencil, 3)
 	if !same {
-		return legend
+		return []legendItem{dotItem("this scenario", pencil, 3)}
 	}
-	legend = lineItem(legend.name, dashed(pencil, 1))
-	label := formatSI(float64(slots)) + " slots"
+	label := "this scenario: " + formatSI(float64(slots)) + " slots"
 	if b, ok := sameRowBytes(curves); ok {
 		label += ", " + formatBytes(float64(slots)*float64(b))
 	}
 	p.Add(plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		px, _ := p.Transforms(&c)
 		x := px(float64(slots))
-		c.StrokeLine2(dashed(pencil, 1), x, c.Min.Y, x, c.Max.Y)
+		c.StrokeLine2(solid(pencil, 0.8), x, c.Min.Y, x, c.Max.Y)
 		st := aligned(style(sans, tickSize, pencil), text.XLeft, text.YTop)
 		at := vg.Point{X: x + 4, Y: c.Min.Y + 14}
 		if at.X+st.Width(label) > c.Max.X {
@@ -208,5 +207,5 @@ func addScenario(p *plot.Plot, curves []sim.Curve) legendItem {
 		}
 		c.FillText(st, at, label)
 	}))
-	return legend
+	return nil
 }

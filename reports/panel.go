@@ -144,13 +144,18 @@ func corners(b vg.Rectangle) []vg.Point {
 // head draws title, subtitle and legend at the top of c, above the data and
 // never over them, and returns what is left below.
 func head(c draw.Canvas, r *sim.Result, what string, legend []legendItem) draw.Canvas {
+	return headed(c, what, title(r), subtitle(r), legend)
+}
+
+// headed is head for what is not a result: a name and what identifies it.
+func headed(c draw.Canvas, what, name, sub string, legend []legendItem) draw.Canvas {
 	c.SetColor(white)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, margin, -margin, margin*0.7, -margin)
 	width := c.Max.X - c.Min.X
 
 	st := style(sansBold, titleSize, ink)
-	name := drawable(title(r))
+	name = drawable(name)
 	what += " · "
 	y := c.Max.Y - titleSize*0.8
 	c.FillText(st, vg.Point{X: c.Min.X, Y: y}, what)
@@ -158,7 +163,7 @@ func head(c draw.Canvas, r *sim.Result, what string, legend []legendItem) draw.C
 		clipTo(name, style(sans, titleSize, ink), width-st.Width(what)))
 	y -= textSize + 5
 	c.FillText(style(sans, textSize, pencil), vg.Point{X: c.Min.X, Y: y},
-		clipTo(drawable(subtitle(r)), style(sans, textSize, pencil), width))
+		clipTo(drawable(sub), style(sans, textSize, pencil), width))
 	y -= 6
 	c.Max.Y = drawLegend(&c, legend, y) - 8
 	return c

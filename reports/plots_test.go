@@ -114,8 +114,11 @@ func checkPNG(t *testing.T, p *Plot, r *sim.Result, data string) {
 
 // Two drawings of one result are the same to the byte.
 func TestPlotsAreDeterministic(t *testing.T) {
-	for _, r := range []*sim.Result{typicalResult(), hostileResult()} {
+	for _, r := range []*sim.Result{typicalResult(), hostileResult(), sweptResult(), widelySweptResult()} {
 		for _, p := range Plots() {
+			if !p.Needs(r) {
+				continue
+			}
 			for _, f := range plotFormats {
 				one := render(t, func(w *bytes.Buffer) error { return f.render(w, &p, r) })
 				two := render(t, func(w *bytes.Buffer) error { return f.render(w, &p, r) })
@@ -142,9 +145,10 @@ func TestChoosePlots(t *testing.T) {
 	}{
 		{smallResult(), nil, "throughput stages layers hits fitness", ""},
 		{twelveStages(), nil, "throughput stages layers fitness", ""},
+		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness", ""},
 		{&sim.Result{}, nil, "", ""},
 		{smallResult(), []string{"hits", "stages", "hits"}, "hits stages", ""},
-		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, fitness`},
+		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness`},
 		{twelveStages(), []string{"stages", "hits"}, "", `plot "hits" needs curves of slot tables: the result of scenario "mixed" has none`},
 	} {
 		got, err := choosePlots(tc.r, tc.names)

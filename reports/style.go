@@ -2,6 +2,7 @@ package reports
 
 import (
 	"image/color"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,21 +52,41 @@ var kindColours = map[string][]color.RGBA{
 // that two results with the same device types use the same colours. More types
 // than colours: the family starts again, lighter.
 func deviceColours(r *sim.Result) (devices []string, of map[string]color.RGBA) {
-	of = map[string]color.RGBA{}
+	kind := schemeKinds(r)
+	devices = slices.Sorted(maps.Keys(kind))
+	return devices, coloursByKind(devices, kind)
+}
+
+// schemeKinds returns the kind of every device type of the scheme; empty where it
+// is not known.
+func schemeKinds(r *sim.Result) map[string]string {
 	kind := map[string]string{}
 	for _, s := range r.Scheme.Stages {
 		if _, ok := kind[s.Device]; !ok {
 			kind[s.Device] = s.Kind
-			devices = append(devices, s.Device)
 		}
 	}
 	for _, d := range r.Scheme.Layers {
 		if _, ok := kind[d]; !ok {
 			kind[d] = ""
-			devices = append(devices, d)
 		}
 	}
-	slices.Sort(devices)
+	return kind
+}
+
+// sweepColours are deviceColours of the device types of scheme and sweep together.
+func sweepColours(r *sim.Result) map[string]color.RGBA {
+	kind := schemeKinds(r)
+	for _, p := range r.Sweep.Points {
+		if kind[p.Device] == "" {
+			kind[p.Device] = p.Kind
+		}
+	}
+	return coloursByKind(slices.Sorted(maps.Keys(kind)), kind)
+}
+
+func coloursByKind(devices []string, kind map[string]string) map[string]color.RGBA {
+	of := map[string]color.RGBA{}
 	next := map[string]int{}
 	for _, d := range devices {
 		family, ok := kindColours[kind[d]]
@@ -80,7 +101,7 @@ func deviceColours(r *sim.Result) (devices []string, of map[string]color.RGBA) {
 			of[d] = blend(of[d], white, 0.45)
 		}
 	}
-	return devices, of
+	return of
 }
 
 // blend mixes share of b into a. Mixed colours are used instead of transparent
