@@ -168,10 +168,10 @@ func crowdedLegend(r *sim.Result, trails []trail, level float64) []legendItem {
 			least, most = min(least, x.slots), max(most, x.slots)
 		}
 		if n > 0 {
-			name += fmt.Sprintf(": %d replacement policies cross at %s to %s hits, %s to %s slots", n,
+			name += fmt.Sprintf(": %d crossings at %s to %s hits, %s to %s slots", n,
 				formatShare(lo), formatShare(hi), formatSI(math.Round(least)), formatSI(math.Round(most)))
 		} else {
-			name += ": no replacement policy crosses"
+			name += ": no crossing"
 		}
 		items = append(items, dotItem(name, c, 2.4))
 	}
