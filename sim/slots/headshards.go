@@ -53,6 +53,7 @@ type HeadShards struct {
 	watched  map[uint64]moment // tail key -> when it was last looked up, if that was drawn
 	filter   []uint8           // by low bits of the hash: watched keys, at most 255
 	draw     float64           // probability with which lookups are drawn
+	halved   uint              // how often that was halved, modulo 64
 	headNext uint64            // lookups of the head until the next is drawn
 	tailNext uint64            // and of the tail
 	seekNext uint64            // lookups of the tail until the next candidate for the head
@@ -107,7 +108,7 @@ func (s *HeadShards) gap(probability float64) uint64 {
 	if probability >= 1 {
 		return 0
 	}
-	return uint64(s.rng.ExpFloat64() / -math.Log1p(-probability))
+	return uint64(min(s.rng.ExpFloat64()/-math.Log1p(-probability), 1<<62))
 }
 
 // Add looks keys up, in order. Any 64-bit keys will do.
@@ -275,7 +276,7 @@ func (s *HeadShards) watch(key, hash uint64) {
 	}
 	*cell++
 	s.watched[key] = s.moment()
-	if s.cfg.MaxKeys > 0 && len(s.watched) > s.cfg.MaxKeys {
+	if s.cfg.MaxKeys > 0 {
 		s.thin()
 	}
 }
@@ -286,14 +287,17 @@ func (s *HeadShards) unwatch(key, hash uint64) {
 }
 
 // thin draws half as many lookups from now on, and lets go of about half of those that are
-// watched: by their hash and time, so that it does not matter in which order
-// they come.
+// watched, until the bound holds: each time by another bit of a hash of
+// key and time, so that it does not matter in which order they come.
 func (s *HeadShards) thin() {
-	s.draw /= 2
-	for key, at := range s.watched {
-		if hash := fmix64(key ^ s.salt); fmix64(hash+at.time)&1 == 0 {
-			s.unwatch(key, hash)
+	for len(s.watched) > s.cfg.MaxKeys {
+		s.draw /= 2
+		for key, at := range s.watched {
+			if hash := fmix64(key ^ s.salt); fmix64(hash+at.time)>>s.halved&1 == 0 {
+				s.unwatch(key, hash)
+			}
 		}
+		s.halved = (s.halved + 1) % 64
 	}
 }
 

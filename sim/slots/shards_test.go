@@ -332,3 +332,40 @@ func TestShardsSeeded(t *testing.T) {
 		t.Error("another seed gives the same estimate")
 	}
 }
+
+// TestShardsAnyKeys: whatever the keys, rates and bounds, an estimate is a curve:
+// between 0 and 1, falling with the slots, and within the bounds of memory.
+func TestShardsAnyKeys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pool := rapid.SliceOfN(rapid.Uint64(), 1, 50).Draw(t, "keys")
+		pool = append(pool, 0, math.MaxUint64)
+		var keys []uint64
+		for _, i := range drawKeys(t, len(pool), 2000) {
+			keys = append(keys, pool[i])
+		}
+		cfg := ShardsConfig{
+			Rate:    rapid.Float64Range(1e-9, 1).Draw(t, "rate"),
+			MaxKeys: rapid.IntRange(0, 8).Draw(t, "most keys"),
+			Seed:    rapid.Uint64().Draw(t, "key seed"),
+			Warmup:  int64(rapid.IntRange(0, len(keys)+5).Draw(t, "warm-up")),
+		}
+		s, h := newShards(t, cfg), newHeadShards(t, cfg, rapid.IntRange(1, 10).Draw(t, "head"))
+		inBatches(t, keys, func(batch []uint64) { s.Add(batch); h.Add(batch) })
+		if m := cfg.MaxKeys; m > 0 && max(s.Keys(), h.Keys(), h.Watched()) > m {
+			t.Fatalf("%d and %d sampled keys, %d watched, want at most %d", s.Keys(), h.Keys(), h.Watched(), m)
+		}
+		for name, e := range map[string]*Estimate{"plain": s.Plain(), "adjusted": s.Adjusted(), "head": h.Estimate()} {
+			if want := max(0, int64(len(keys))-cfg.Warmup); e.Lookups() != want {
+				t.Fatalf("%s: %d lookups, want %d", name, e.Lookups(), want)
+			}
+			last := 1.0
+			for _, slots := range []int{-1, 0, 1, 2, 3, 10, 50, 51, 300, 5000, 1e6, math.MaxInt64} {
+				m := e.MissRatio(slots)
+				if !(m >= 0 && m <= 1) || e.Lookups() > 0 && m > last+1e-12 {
+					t.Fatalf("%s: miss ratio %v with %d slots, %v with fewer", name, m, slots, last)
+				}
+				last = m
+			}
+		}
+	})
+}
