@@ -61,6 +61,27 @@ func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embed
 	if s.Slots == nil || s.Lookups == nil {
 		return nil, nil
 	}
+	var traces []*lookups.Trace
+	for _, l := range sparseLayers(s.Model) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		layer := &s.Model.Layers[l]
+		stream, err := lookups.NewStream(layer.Tables, *s.Lookups, spec.Batch, uint64(s.Seed), uint64(l))
+		if err != nil {
+			return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
+		}
+		trace, err := s.record(interruptible{stream, ctx}, layer)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, trace)
+	}
+	return s.reckon(ctx, spec, traces)
+}
+
+// reckon is embed with the lookups recorded.
+func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, traces []*lookups.Trace) ([]sim.Embedding, error) {
 	spec.Exchange = s.Slots.Feed.Exchange != rounds.NoExchange
 	out := s.embeddings(spec)
 	spec.Lookups = make([]placement.LayerLookups, len(s.Model.Layers))
@@ -69,14 +90,7 @@ func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embed
 			return nil, err
 		}
 		em := &out[i]
-		layer := &s.Model.Layers[em.Layer]
-		stream, err := lookups.NewStream(layer.Tables, *s.Lookups, spec.Batch, uint64(s.Seed), uint64(em.Layer))
-		if err != nil {
-			return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
-		}
-		if em.Trace, err = s.record(interruptible{stream, ctx}, layer); err != nil {
-			return nil, err
-		}
+		em.Trace = traces[i]
 		em.Slots.Rows, em.Slots.Future = em.Trace.Rows(), em.Trace
 		spec.Lookups[em.Layer] = s.warmRound(em)
 	}

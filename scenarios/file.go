@@ -18,6 +18,7 @@ type file struct {
 	Placement   placeFile   `toml:"placement"`
 	Lookups     *lookupFile `toml:"lookups"`
 	Slots       *slotsFile  `toml:"slots"`
+	Sweep       *sweepFile  `toml:"sweep"`
 	Limits      limitsFile  `toml:"limits"`
 }
 
@@ -177,6 +178,15 @@ type remoteFile struct {
 	Bandwidth unit.Rate      `toml:"bandwidth"` // of a server's gathering
 	Latency   *unit.Duration `toml:"latency"`   // of a request
 	Batch     int            `toml:"batch"`     // rows of a request
+}
+
+// sweepFile asks what the target scheme would do with other slot tables, and with
+// an embedding layer on other pools.
+type sweepFile struct {
+	Layer       string   `toml:"layer"`       // default: the embedding layer with the most rows
+	Capacity    []Amount `toml:"capacity"`    // of the slot tables
+	Replacement []string `toml:"replacement"` // default: the scenario's
+	Pools       []string `toml:"pools"`       // where the layer goes; default: all pools
 }
 
 type limitsFile struct {

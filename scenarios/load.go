@@ -34,6 +34,7 @@ type Scenario struct {
 	MaxEvents   uint64
 	TraceKeys   int64
 	RawLookups  int64
+	Sweep       *Sweep // nil: none
 }
 
 // Load reads and checks a scenario file. Every error is addressed to the person
@@ -69,6 +70,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.placement()
 	b.embedding()
 	b.limits()
+	b.sweep()
 	if err := b.errs.Err(); err != nil {
 		return nil, err
 	}

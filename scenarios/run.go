@@ -68,7 +68,10 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if err != nil {
 		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(run.Rounds), s.Rounds, err)
 	}
-	r.Curves, err = s.curves(ctx, job)
+	if r.Curves, err = s.curves(ctx, job); err != nil {
+		return r, err
+	}
+	r.Sweep, err = s.sweep(ctx, job)
 	return r, err
 }
 

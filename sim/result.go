@@ -136,8 +136,8 @@ type Stall struct {
 	Share float64       `json:"share"` // of all stalls
 }
 
-// Sweep is the target scheme simulated with slot tables of several capacities and
-// replacement policies, and with an embedding layer on other pools.
+// Sweep is the best scheme, simulated, with an embedding layer on each of several
+// pools, and there with slot tables of several capacities and replacement policies.
 type Sweep struct {
 	Layer    string       `json:"layer"`     // the layer that moves
 	RowBytes unit.Bytes   `json:"row_bytes"` // of one slot

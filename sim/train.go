@@ -92,6 +92,8 @@ type Run struct {
 	Events uint64
 	Counts slots.Counts // over the finished rounds and all slot tables
 
+	counts []slots.Counts // per round
+
 	PeakUsed int64         // most slots in use at a time, all slot tables together
 	Stalls   rounds.Stalls // waits for embedding rows, by cause, over all stages
 	Splits   int           // rounds or passes that were cut into parts
@@ -102,6 +104,14 @@ type Run struct {
 	// counts in full, so that a stage of a stopped run may have used a little more.
 	Usage   []pipeline.Usage
 	Elapsed time.Duration
+}
+
+// WarmCounts sums the counts of the rounds from one on, over all slot tables.
+func (run *Run) WarmCounts(from int) (sum slots.Counts) {
+	for _, c := range run.counts[min(from, len(run.counts)):] {
+		sum = sum.Add(c)
+	}
+	return sum
 }
 
 // training is the state of one run.
@@ -284,6 +294,7 @@ func (t *training) finish() *Run {
 	for i := range t.feeds {
 		run.Usage[i] = t.exec.Usage(i)
 	}
+	run.counts = make([]slots.Counts, t.done)
 	for r := range run.Rounds {
 		rd := &run.Rounds[r]
 		if s := rd.StepTime.Seconds(); s > 0 {
@@ -333,5 +344,6 @@ func (run *Run) addRound(rd *Round, f *rounds.Feed) {
 	s.StoreWrites += int64(w.StoreWrites)
 	run.PeakUsed = max(run.PeakUsed, s.Used)
 	run.Counts = run.Counts.Add(c)
+	run.counts[rd.Round] = run.counts[rd.Round].Add(c)
 	run.Stalls = run.Stalls.Add(f.StallsOf(rd.Round))
 }

@@ -248,6 +248,9 @@ func (s *Spec) stateBytes(l *workloads.Layer) unit.Bytes {
 // pool cannot run it.
 func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
+	if p.Only != nil && p.Only[l] != 0 && p.Only[l] != t+1 {
+		return layerCost{}, fmt.Errorf("it must be on %s", p.Cluster.Pools[p.Only[l]-1].Name)
+	}
 	weight, gradient, optimizer := p.paramBytes()
 	c := layerCost{
 		weights: float64(layer.Params) * float64(weight+gradient+optimizer),

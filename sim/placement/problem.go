@@ -114,6 +114,10 @@ type Spec struct {
 	// communication that its ports divide among themselves.
 	CommParallel float64
 
+	// Only says for each layer on which pool it must be: 1 + the pool; 0: on any.
+	// nil: all on any.
+	Only []int
+
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
 	Exchange  bool           // accelerators own rows together and exchange what they look up

@@ -226,9 +226,11 @@ func (f *Feed) planAll(p *engine.Process) {
 		log := &f.unitLogs[u]
 		p.Wait(f.units[u].unique)
 		if before := u - 1 - f.spec.Lookahead; before >= 0 {
+			p.Wait(f.rounds[f.tables.ends[before]-1].computed)
+			log.note(WaitOrder, p.Now())
 			f.await(p, planAfterRelease, f.units[before].released)
 		}
-		log.note(WaitOrder, p.Now())
+		log.note(f.updating(), p.Now())
 		if err := f.plan(p, u); err != nil {
 			f.fail(err)
 			return
@@ -238,6 +240,14 @@ func (f *Feed) planAll(p *engine.Process) {
 		log.note(WaitIndex, p.Now())
 		f.units[u].planned.Fire()
 	}
+}
+
+// updating is what takes time between computing and releasing.
+func (f *Feed) updating() Cause {
+	if f.spec.dumps() {
+		return WaitHost
+	}
+	return WaitDevices
 }
 
 // plan plans unit u; where the rule says so, it waits for slots.
