@@ -321,8 +321,8 @@ func name[K uint32 | uint64](r *Replayer, dst []uint32, keys []K) (n int, short 
 		n = intern(r.ids, dst, keys)
 		return n, n < len(keys)
 	}
-	for i, k := range keys {
-		dst[i] = uint32(k) // below the rows
+	if dense, ok := any(keys).([]uint32); ok {
+		copy(dst, dense)
 	}
 	return len(keys), false
 }
