@@ -200,6 +200,9 @@ func TestPoisson(t *testing.T) {
 // TestReuseAcrossRounds: rounds share as many rows as independent draws from one
 // popularity do, and the same rows are hot.
 func TestReuseAcrossRounds(t *testing.T) {
+	if raceDetector {
+		t.Skip("millions of lookups")
+	}
 	h := NamedHistogram("meta-2021")
 	for _, tail := range []float64{2, 10, 200} {
 		s := reused(t, h, 1<<20, tail)
@@ -240,6 +243,9 @@ func TestReuseAcrossRounds(t *testing.T) {
 // TestReuseOfBatches: fewer samples find less to share, more samples more; without
 // a batch of its own, a histogram is that of any.
 func TestReuseOfBatches(t *testing.T) {
+	if raceDetector {
+		t.Skip("millions of lookups")
+	}
 	h := *NamedHistogram("meta-2021")
 	perRow := func(batch int) float64 {
 		table := []workloads.Table{{Name: "t", Rows: 2e6, Lookups: 16}}
