@@ -10,24 +10,32 @@ const (
 	// A queue between two phases holds Queue units.
 	queueBound dependency = iota
 
-	// Unit u is planned once unit u-1-Lookahead has released its rows: before, they
-	// are in use and no victims.
+	// Unit u is planned once unit u-1-Lookahead has released its rows: before, its
+	// rounds look them up, and find them in the mapping.
 	planAfterRelease
 
-	// Rows are fetched once the rows that left for earlier units are home: one of
-	// them may be fetched again.
+	// A unit's rows are read in the store once the rows that left for earlier units
+	// are home: one of them may be read again.
+	stageAfterWriteBack
+
+	// The same of its rows in host memory. It also makes the unit's own victims leave
+	// their slots before its rows come: write-back has by then begun with them.
 	fillAfterWriteBack
 
-	// Unit u is fetched once unit u-1-Lookahead has updated its rows. Where rows are
-	// released before the backward pass, or are updated in host memory, an update
-	// could else land there after the row was read for its slot (FBGEMM: prefetch of
-	// batch i+2 waits for the backward pass of batch i).
-	fillAfterUpdate
+	// The same of rows that were written back at once, and left their slots clean.
+	fillAfterEager
+
+	// A unit's victims leave, and its rows come, once the units that had been
+	// released when it was planned have updated theirs. Where rows are released
+	// before the backward pass, a victim would else leave without an update, or an
+	// update reach host memory after the row was read for its slot (FBGEMM: prefetch
+	// of batch i+2 waits for the backward pass of batch i).
+	moveAfterUpdate
 
 	// A round updates its rows once every unit that was planned meanwhile is in its
 	// slots: a row that this round bypassed may be among them, and is updated in
 	// its slot (FBGEMM: the backward pass of batch i waits for the prefetch of batch
-	// i+1).
+	// i+1, and locations are computed anew).
 	updateAfterFill
 
 	// A round reads its rows once they are in their slots.
@@ -35,6 +43,8 @@ const (
 
 	// A round reads its rows once the round before has updated them.
 	extractAfterUpdate
+
+	dependencies
 )
 
 // await waits for what a dependency asks, unless a test has cut it.
@@ -48,14 +58,16 @@ func (f *Feed) await(p *engine.Process, d dependency, s *engine.Signal) {
 type step int
 
 const (
-	planned    step = iota // unit: its victims are read out of their slots
-	backEnds               // unit: its victims are in host memory
-	fillStarts             // unit: its rows are read in host memory
-	fillEnds               // unit: they are in their slots
-	extracts               // round: its rows are read by the devices
-	updateEnds             // round: its rows are updated
-	eagerEnds              // round: its rows are in host memory too
-	dumpEnds               // unit: all rows are in host memory
+	planned     step = iota // unit: the mapping is now what it needs
+	leave                   // unit: its victims are read out of their slots
+	backEnds                // unit: its victims are in host memory
+	stageStarts             // unit: its rows are read in the store
+	fillStarts              // unit: its rows are read in host memory
+	fillEnds                // unit: they are in their slots
+	extracts                // round: its rows are read by the devices
+	updateEnds              // round: its rows are updated
+	eagerEnds               // round: its rows are in host memory too
+	dumpEnds                // unit: all rows are in host memory
 )
 
 // see tells a test that something happens.

@@ -40,6 +40,7 @@ type Feed struct {
 	firstOf   []int    // per unit
 	rounds    []steps
 	plannedN  int    // units planned
+	released  []int  // per unit: how many had been released when it was planned
 	work      []Work // per unit
 	readyN    int    // rounds whose rows are in place
 	failure   error
@@ -91,7 +92,7 @@ func New(e *engine.Engine, spec Spec, h Hooks) (*Feed, error) {
 	n := len(t.ends)
 	f := &Feed{
 		spec: spec, e: e, h: h, tables: t,
-		units: make([]phases, n), firstOf: make([]int, n), work: make([]Work, n), unitLogs: make([]phaseLog, n),
+		units: make([]phases, n), firstOf: make([]int, n), work: make([]Work, n), released: make([]int, n), unitLogs: make([]phaseLog, n),
 		unitOf: make([]int, spec.Rounds), rounds: make([]steps, spec.Rounds), roundLogs: make([]phaseLog, spec.Rounds),
 		stalls: make([]Stalls, spec.Rounds),
 	}
@@ -256,15 +257,19 @@ func (f *Feed) plan(p *engine.Process, u int) error {
 		w, err := f.tables.plan(u)
 		if err == nil {
 			f.work[u], f.plannedN = w, u+1
+			f.released[u] = u + 1 - f.tables.inFlight()
 			f.see(planned, u)
 			return nil
 		}
 		var short *slots.ShortageError
 		oldest := u - f.tables.inFlight()
-		if !errors.As(err, &short) || oldest == u || !f.tables.mayWait() {
+		switch {
+		case errors.Is(err, errParts):
+		case !errors.As(err, &short) || oldest == u || !f.tables.mayWait():
 			return err
+		default:
+			f.tables.waits++
 		}
-		f.tables.waits++
 		p.Wait(f.units[oldest].released)
 		f.tables.release()
 	}
@@ -276,8 +281,9 @@ func (f *Feed) stageAll(p *engine.Process) {
 		p.Wait(f.units[u].planned)
 		if seconds := f.work[u].storeUp; seconds > 0 {
 			if u > 0 {
-				f.await(p, fillAfterWriteBack, f.units[u-1].landed)
+				f.await(p, stageAfterWriteBack, f.units[u-1].landed)
 			}
+			f.see(stageStarts, u)
 			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
 		}
 		cause := WaitSSD
@@ -293,6 +299,10 @@ func (f *Feed) stageAll(p *engine.Process) {
 func (f *Feed) backAll(p *engine.Process) {
 	for u := range f.units {
 		p.Wait(f.units[u].planned)
+		if n := f.released[u]; n > 0 {
+			f.await(p, moveAfterUpdate, f.units[n-1].ended)
+		}
+		f.see(leave, u)
 		f.move(p, f.work[u].back, false)
 		if seconds := f.work[u].storeDown; seconds > 0 {
 			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
@@ -311,10 +321,10 @@ func (f *Feed) fetchAll(p *engine.Process) {
 			f.await(p, fillAfterWriteBack, f.units[u-1].landed)
 		}
 		log.note(WaitHost, p.Now())
-		if before := u - 1 - f.spec.Lookahead; before >= 0 {
-			f.await(p, fillAfterUpdate, f.units[before].ended)
+		if n := f.released[u]; n > 0 {
+			f.await(p, moveAfterUpdate, f.units[n-1].ended)
 			if f.spec.WriteBack == Eager {
-				f.await(p, fillAfterWriteBack, f.rounds[f.tables.ends[before]-1].wrote)
+				f.await(p, fillAfterEager, f.rounds[f.tables.ends[n-1]-1].wrote)
 			}
 		}
 		log.note(WaitOrder, p.Now())
@@ -367,17 +377,26 @@ func (f *Feed) updateAll(p *engine.Process) {
 }
 
 func (f *Feed) update(p *engine.Process, r, u int) {
-	w := &f.work[u]
-	if w.Counts.Bypasses > 0 || f.spec.Release == BeforeBackward {
-		for v := u + 1; v < f.plannedN; v++ {
-			f.await(p, updateAfterFill, f.units[v].fetched)
-		}
-	}
+	f.awaitFills(p, u)
 	f.sleep(p, f.tables.trades[r].push)
-	f.move(p, w.serve, false)
+	f.move(p, f.work[u].serve, false)
 	state := f.tables.state(r)
 	f.move(p, state, true)
 	f.move(p, state, false)
+	f.awaitFills(p, u) // of units planned since
+}
+
+// awaitFills waits for the rows of all units that were planned before unit u was
+// released. Those planned later wait for it.
+func (f *Feed) awaitFills(p *engine.Process, u int) {
+	if f.work[u].Counts.Bypasses == 0 {
+		return
+	}
+	for v := u + 1; v < f.plannedN; v++ {
+		if f.released[v] <= u {
+			f.await(p, updateAfterFill, f.units[v].fetched)
+		}
+	}
 }
 
 // endUnit releases a unit's rows, after writing all of them back where that is the

@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -154,6 +155,14 @@ type Costs struct {
 	NIC    hw.Link // one node <-> the others
 }
 
+// free makes what has no rate take no time.
+func (c *Costs) free() {
+	c.Host.Rows = orDefault(c.Host.Rows, unit.RowRate(math.Inf(1)))
+	for _, rate := range []*unit.Rate{&c.Host.Bandwidth, &c.Peer.Bandwidth, &c.NIC.Bandwidth} {
+		*rate = orDefault(*rate, unit.Rate(math.Inf(1)))
+	}
+}
+
 // complete checks the spec and puts defaults where it says nothing.
 func (s *Spec) complete() error {
 	if s.Pass > 1 {
@@ -165,6 +174,7 @@ func (s *Spec) complete() error {
 	s.WriteBack = orDefault(s.WriteBack, OnEvict)
 	s.Queue = orDefault(s.Queue, 2)
 	s.Pass = orDefault(s.Pass, 1)
+	s.Costs.free()
 	switch {
 	case s.Rounds < 1:
 		return fmt.Errorf("rounds = %d: at least 1", s.Rounds)

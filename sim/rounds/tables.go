@@ -1,6 +1,7 @@
 package rounds
 
 import (
+	"errors"
 	"fmt"
 
 	"stowage/sim/slots"
@@ -170,42 +171,27 @@ func (t *tables) inFlight() int {
 	return last.tables[len(last.tables)-1].InFlight()
 }
 
-// release drops the pins of the oldest unit that has them, and commits the oldest
-// one whose updates must be done by now.
+// release drops the pins of the oldest unit that has them and commits its updates.
+// Where the backward pass is still to come, what moves waits for it.
 func (t *tables) release() {
 	for i := range t.layers {
 		for w, table := range t.layers[i].tables {
-			table.Unpin()
-			keep := 0
-			if t.spec.Release == BeforeBackward {
-				keep = t.spec.Lookahead + 1 // these may still be in their backward passes
-			}
-			for table.Uncommitted() > max(keep, table.InFlight()) {
-				t.commit(i, w, table)
-			}
+			t.commit(i, w, table)
 		}
 	}
 }
 
-// commit applies the updates of the oldest round that a table has not committed.
-// Eager write-backs reach the tier below.
+// commit releases the oldest round of a table. Eager write-backs reach the tier below.
 func (t *tables) commit(layer, owner int, table *slots.Table) {
-	table.Commit()
+	table.Release()
 	l := &t.layers[layer]
 	t.late.down(owner, l.tiers[owner].WriteBack(table.Flushed()), l.Layer)
 }
 
-// drain releases and commits everything in flight.
+// drain releases everything in flight.
 func (t *tables) drain() {
-	for i := range t.layers {
-		for w, table := range t.layers[i].tables {
-			for table.InFlight() > 0 {
-				table.Unpin()
-			}
-			for table.Uncommitted() > 0 {
-				t.commit(i, w, table)
-			}
-		}
+	for t.inFlight() > 0 {
+		t.release()
 	}
 }
 
@@ -235,7 +221,11 @@ func (t *tables) dump() Work {
 	return load.work()
 }
 
-// plan plans unit u on all tables. On a *slots.ShortageError it may be called again
+// errParts says that a unit is cut into parts, of which one leaves for the next: all
+// units before must be released first.
+var errParts = errors.New("a unit in parts is planned with others in flight")
+
+// plan plans unit u on all tables. On errParts and a *slots.ShortageError it may be called again
 // after a release, and goes on where it was.
 func (t *tables) plan(u int) (Work, error) {
 	if t.parts == nil {
@@ -247,6 +237,9 @@ func (t *tables) plan(u int) (Work, error) {
 		t.countReplicated(u)
 		t.tradeAll(u)
 		t.load.storeDown, t.late = t.late.storeDown, newLoad(t.spec)
+	}
+	if len(t.parts) > 1 && t.inFlight() > 0 {
+		return Work{}, errParts
 	}
 	for {
 		if err := t.planPart(); err != nil {
