@@ -152,7 +152,7 @@ func (f *Feed) Ready(round int) bool { return f.readyN > round }
 // Backward says that the backward pass of a round begins.
 func (f *Feed) Backward(round int) {
 	u := f.unitOf[round]
-	if f.spec.Release == BeforeBackward && !f.spec.dumps() && f.tables.ends[u] == round+1 {
+	if f.spec.releasesEarly() && f.tables.ends[u] == round+1 {
 		f.units[u].released.Fire()
 	}
 }
@@ -227,11 +227,13 @@ func (f *Feed) planAll(p *engine.Process) {
 		log := &f.unitLogs[u]
 		p.Wait(f.units[u].unique)
 		if before := u - 1 - f.spec.Lookahead; before >= 0 {
-			p.Wait(f.rounds[f.tables.ends[before]-1].computed)
-			log.note(WaitOrder, p.Now())
+			if !f.spec.releasesEarly() {
+				f.await(p, planAfterRelease, f.rounds[f.tables.ends[before]-1].computed)
+				log.note(WaitOrder, p.Now())
+			}
 			f.await(p, planAfterRelease, f.units[before].released)
 		}
-		log.note(f.updating(), p.Now())
+		log.note(f.releasing(), p.Now())
 		if err := f.plan(p, u); err != nil {
 			f.fail(err)
 			return
@@ -243,9 +245,13 @@ func (f *Feed) planAll(p *engine.Process) {
 	}
 }
 
-// updating is what takes time between computing and releasing.
-func (f *Feed) updating() Cause {
-	if f.spec.dumps() {
+// releasing is what takes time between computing and releasing. Where rows are
+// released before the backward pass, it is the order alone.
+func (f *Feed) releasing() Cause {
+	switch {
+	case f.spec.releasesEarly():
+		return WaitOrder
+	case f.spec.dumps():
 		return WaitHost
 	}
 	return WaitDevices

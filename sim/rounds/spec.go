@@ -275,6 +275,10 @@ func (l *Layer) splittable() error {
 // dumps reports whether the tables are written back as a whole after each unit.
 func (s *Spec) dumps() bool { return s.Rebuild || s.WriteBack == EndOfPass }
 
+// releasesEarly reports whether rows are released before the backward pass. A table
+// that is written back as a whole keeps them until then.
+func (s *Spec) releasesEarly() bool { return s.Release == BeforeBackward && !s.dumps() }
+
 func orDefault[T comparable](v, otherwise T) T {
 	var zero T
 	if v == zero {
