@@ -62,14 +62,14 @@ func atRandom(src io.Reader) (randomFile, error) {
 			return nil, err
 		}
 		if !info.Mode().IsRegular() {
-			return nil, errors.New("Parquet is read at random: want a regular file, not a pipe or a folder")
+			return nil, errors.New("want a regular file, not a pipe or a folder: Parquet is read at random")
 		}
 		return sizedFile{f, info.Size()}, nil
 	}
 	if f, ok := src.(randomFile); ok {
 		return f, nil
 	}
-	return nil, errors.New("Parquet is read at random: want a file, not a stream")
+	return nil, errors.New("want a file, not a stream: Parquet is read at random")
 }
 
 func newParquetFormat(src io.Reader, path string, opt FileOptions) (*parquetFormat, error) {

@@ -187,7 +187,7 @@ func (c *parquetChunk) dictionary(h *format.PageHeader) (err error) {
 		return errors.New("a dictionary page without its header: the file is damaged")
 	}
 	d := &h.DictionaryPageHeader.V
-	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
+	if d.Encoding != format.Plain && d.Encoding != plainDictionary {
 		return fmt.Errorf("a dictionary encoded as %s: want PLAIN", d.Encoding)
 	}
 	c.dict, err = c.unpack(c.codec, c.dict, c.packed, int(h.UncompressedPageSize))

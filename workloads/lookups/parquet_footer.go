@@ -51,7 +51,7 @@ func parquetFooter(file randomFile) (*format.FileMetaData, int64, error) {
 	}
 	meta := new(format.FileMetaData)
 	if _, err := decodeThrift(data, meta); err != nil {
-		return nil, 0, fmt.Errorf("Parquet footer: %w", err)
+		return nil, 0, fmt.Errorf("footer: %w", err)
 	}
 	return meta, end, nil
 }

@@ -19,6 +19,10 @@ type valueDecoder interface {
 	decode(dst []uint64) (n int, err error)
 }
 
+// plainDictionary is what old writers call dictionary encoding, in both kinds of
+// pages.
+const plainDictionary format.Encoding = 2
+
 var errValuesCut = errors.New("the page has fewer values than its header says: the file is damaged")
 
 func newValueDecoder(encoding format.Encoding, data []byte, size int, dict []byte) (valueDecoder, error) {
@@ -28,7 +32,7 @@ func newValueDecoder(encoding format.Encoding, data []byte, size int, dict []byt
 	switch encoding {
 	case format.Plain:
 		return &plainValues{data, size}, nil
-	case format.RLEDictionary, format.PlainDictionary:
+	case format.RLEDictionary, plainDictionary:
 		return newDictValues(data, size, dict)
 	case format.DeltaBinaryPacked:
 		return newDeltaValues(data)
