@@ -13,7 +13,7 @@ import "stowage/workloads/lookups"
 // list when all rows of one are pinned. A row is used once in a round, however many
 // lookups it has there.
 //
-// State: 9 bytes per slot, 13 per ghost.
+// State: 9 bytes per slot, 13 per ghost; in replay 16 each.
 type arc struct {
 	t      *Table
 	keys   []uint32 // of the round
@@ -26,19 +26,20 @@ type arc struct {
 	inB2   []bool // per ghost
 
 	recalled bool // the key that victim made room for was in B1 or B2
+
+	replayed directory
 }
 
-func newARC(t *Table) (policy, error) {
-	n := t.cfg.occupiable()
-	lists := newLists(n, 2)
-	g, ghostLists := newGhosts(t, t.cfg.Slots, 2)
-	return &arc{
-		t: t, t1: lists[0], t2: lists[1], inT2: make([]bool, n),
-		ghost: g, b1: ghostLists[0], b2: ghostLists[1], inB2: make([]bool, g.most()),
-	}, nil
-}
+func newARC(t *Table) (policy, error) { return &arc{t: t}, nil }
 
 func (p *arc) begin(r lookups.Round) error {
+	if p.inT2 == nil {
+		n := p.t.cfg.occupiable()
+		lists := newLists(n, 2)
+		g, ghostLists := newGhosts(p.t, p.t.cfg.Slots, 2)
+		p.t1, p.t2, p.inT2 = lists[0], lists[1], make([]bool, n)
+		p.ghost, p.b1, p.b2, p.inB2 = g, ghostLists[0], ghostLists[1], make([]bool, g.most())
+	}
 	p.keys = r.Keys
 	p.t1.rescan()
 	p.t2.rescan()
@@ -128,25 +129,89 @@ func (p *arc) retire(s int32, from, to *list) int32 {
 	return s
 }
 
-func (p *arc) remembers(k uint32) bool { return p.ghost.remembers(k) }
-func (p *arc) ghosts() int             { return p.ghost.most() }
+func (p *arc) ghosts() int { return p.t.cfg.occupiable() }
+
+func (p *arc) remembers(k uint32) bool {
+	if d := &p.replayed; d.at != nil {
+		e := d.find(k)
+		return e != none && d.entries[e].list >= arcB1
+	}
+	return p.inB2 != nil && p.ghost.remembers(k)
+}
+
+// The lists in replay.
+const (
+	arcT1 int32 = iota
+	arcT2
+	arcB1
+	arcB2
+)
+
+func (p *arc) mark(known []uint64) {
+	p.replayed.mark(known, arcT1)
+	p.replayed.mark(known, arcT2)
+}
 
 func (p *arc) replay(keys []uint32) (misses int) {
-	t := p.t
-	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.use(s)
-			continue
-		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom(k)
-			t.replace(s, k)
-		}
-		p.enter(s)
+	d := &p.replayed
+	if d.at == nil {
+		d.make(p.t, 2*p.t.cfg.Slots, 4)
 	}
+	for len(keys) > 0 {
+		n := min(len(keys), touchAhead)
+		d.touch(keys[:n])
+		for _, k := range keys[:n] {
+			e := d.find(k)
+			if e != none && d.entries[e].list <= arcT2 {
+				d.move(e, arcT2)
+				continue
+			}
+			misses++
+			p.miss(k, e)
+		}
+		keys = keys[n:]
+	}
+	p.t.used = d.lens[arcT1] + d.lens[arcT2]
 	return misses
+}
+
+// miss is cases II to IV for k, whose entry is e. Until all slots hold rows, no key
+// is remembered.
+func (p *arc) miss(k uint32, e int32) {
+	d, slots := &p.replayed, p.t.cfg.Slots
+	t1, b1, b2 := d.lens[arcT1], d.lens[arcB1], d.lens[arcB2]
+	if e != none {
+		if d.entries[e].list == arcB2 {
+			p.target = max(p.target-max(1, float64(b1)/float64(b2)), 0)
+			p.replaceKey(float64(t1) >= p.target)
+		} else {
+			p.target = min(p.target+max(1, float64(b2)/float64(b1)), float64(slots))
+			p.replaceKey(float64(t1) > p.target)
+		}
+		d.move(e, arcT2)
+		return
+	}
+	switch {
+	case t1 == slots:
+		d.drop(d.oldest(arcT1))
+	case t1+d.lens[arcT2] < slots: // a slot is free
+	default:
+		if t1+b1 == slots {
+			d.drop(d.oldest(arcB1))
+		} else if b1+b2 == slots {
+			d.drop(d.oldest(arcB2))
+		}
+		p.replaceKey(float64(t1) > p.target)
+	}
+	d.enter(k, arcT1)
+}
+
+// replaceKey is replace by keys.
+func (p *arc) replaceKey(fromT1 bool) {
+	d := &p.replayed
+	if fromT1 && d.lens[arcT1] > 0 || d.lens[arcT2] == 0 {
+		d.move(d.oldest(arcT1), arcB1)
+	} else {
+		d.move(d.oldest(arcT2), arcB2)
+	}
 }

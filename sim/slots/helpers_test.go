@@ -88,7 +88,7 @@ func newTable(t failer, cfg Config) *Table {
 }
 
 // hashed makes the table find keys by hash whatever its size: with an index that
-// starts small, so that it grows, and one id more than there are slots, so that
+// starts small, so that it grows, and one id more than it can know, so that
 // every miss of a full table sweeps.
 func (t *Table) hashed() *Table {
 	t.mapping()
@@ -98,7 +98,7 @@ func (t *Table) hashed() *Table {
 			t.index.set(k, int32(s))
 		}
 	}
-	t.ids = newInterner(t.cfg.occupiable() + 1)
+	t.ids = newInterner(t.knows() + 1)
 	return t
 }
 

@@ -26,6 +26,16 @@ func (t *Table) keySpace() int64 {
 	return t.cfg.Rows
 }
 
+// knows is the most keys that a keyed policy knows at a time: in the table, or
+// remembered beside it.
+func (t *Table) knows() int {
+	n := t.cfg.occupiable()
+	if p, ok := t.policy.(rememberer); ok && p.ghosts() != everyKey {
+		n += p.ghosts()
+	}
+	return n
+}
+
 // markKeys sets the bit of every key that has a mark.
 func markKeys(marks []uint8, known []uint64) {
 	for k, m := range marks {

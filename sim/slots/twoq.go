@@ -12,7 +12,7 @@ import "stowage/workloads/lookups"
 // A pinned row keeps its place: the next of its part leaves, and one of the other
 // part when all rows of one are pinned.
 //
-// State: 9 bytes per slot, 12 per ghost.
+// State: 9 bytes per slot, 12 per ghost; in replay 16 each.
 type twoQ struct {
 	t        *Table
 	keys     []uint32 // of the round
@@ -20,21 +20,23 @@ type twoQ struct {
 	inSize   int
 	inAm     []bool // per slot
 	out      ghostQueue
+	outSize  int
 	recalled bool // the key that victim made room for was a ghost
+
+	replayed directory
 }
 
 func newTwoQ(t *Table) (policy, error) {
-	n, c := t.cfg.occupiable(), t.cfg.Slots
-	lists := newLists(n, 2)
-	return &twoQ{
-		t: t, in: lists[0], am: lists[1],
-		inSize: c / 4,
-		inAm:   make([]bool, n),
-		out:    newGhostQueue(t, c/2),
-	}, nil
+	return &twoQ{t: t, inSize: t.cfg.Slots / 4, outSize: t.cfg.Slots / 2}, nil
 }
 
 func (p *twoQ) begin(r lookups.Round) error {
+	if p.inAm == nil {
+		n := p.t.cfg.occupiable()
+		lists := newLists(n, 2)
+		p.in, p.am, p.inAm = lists[0], lists[1], make([]bool, n)
+		p.out = newGhostQueue(p.t, p.outSize)
+	}
 	p.keys = r.Keys
 	p.in.rescan()
 	p.am.rescan()
@@ -83,25 +85,85 @@ func (p *twoQ) makeRoom(k uint32) int32 {
 	return s
 }
 
-func (p *twoQ) remembers(k uint32) bool { return p.out.remembers(k) }
-func (p *twoQ) ghosts() int             { return p.out.most() }
+func (p *twoQ) ghosts() int { return int(min(int64(p.outSize), p.t.cfg.Rows)) }
+
+func (p *twoQ) remembers(k uint32) bool {
+	if d := &p.replayed; d.at != nil {
+		e := d.find(k)
+		return e != none && d.entries[e].list == twoQOut
+	}
+	return p.inAm != nil && p.out.remembers(k)
+}
+
+// The lists in replay.
+const (
+	twoQIn int32 = iota
+	twoQAm
+	twoQOut
+)
+
+func (p *twoQ) mark(known []uint64) {
+	p.replayed.mark(known, twoQIn)
+	p.replayed.mark(known, twoQAm)
+}
 
 func (p *twoQ) replay(keys []uint32) (misses int) {
-	t := p.t
-	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.use(s)
-			continue
-		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom(k)
-			t.replace(s, k)
-		}
-		p.enter(s)
+	d := &p.replayed
+	if d.at == nil {
+		d.make(p.t, p.t.cfg.Slots+p.outSize, 3)
 	}
+	for len(keys) > 0 {
+		n := min(len(keys), touchAhead)
+		d.touch(keys[:n])
+		for _, k := range keys[:n] {
+			e := d.find(k)
+			if e != none {
+				switch d.entries[e].list {
+				case twoQIn:
+					continue
+				case twoQAm:
+					d.move(e, twoQAm)
+					continue
+				}
+			}
+			misses++
+			p.miss(k, e)
+		}
+		keys = keys[n:]
+	}
+	p.t.used = d.lens[twoQIn] + d.lens[twoQAm]
 	return misses
+}
+
+// miss lets k in, whose entry is e: that of a ghost, or none.
+func (p *twoQ) miss(k uint32, e int32) {
+	d := &p.replayed
+	if e != none {
+		d.unlink(e) // it leaves its place to the key that is remembered next
+	}
+	if d.lens[twoQIn]+d.lens[twoQAm] == p.t.cfg.Slots {
+		p.evict()
+	}
+	if e != none {
+		d.link(e, twoQAm)
+	} else {
+		d.enter(k, twoQIn)
+	}
+}
+
+// evict is makeRoom by keys.
+func (p *twoQ) evict() {
+	d := &p.replayed
+	if d.lens[twoQIn] <= p.inSize && d.lens[twoQAm] > 0 {
+		d.drop(d.oldest(twoQAm))
+		return
+	}
+	if p.outSize > 0 && d.lens[twoQOut] == p.outSize {
+		d.drop(d.oldest(twoQOut))
+	}
+	if old := d.oldest(twoQIn); p.outSize > 0 {
+		d.move(old, twoQOut)
+	} else {
+		d.drop(old)
+	}
 }

@@ -23,6 +23,9 @@ type wTinyLFU struct {
 	at                           []uint8 // per slot: its list
 	sketch                       sketch
 	full                         bool // all slots hold rows
+
+	hashes  [touchAhead]uint64 // in replay, of the next keys
+	touched uint64             // see touch
 }
 
 const (
@@ -121,9 +124,35 @@ func (p *wTinyLFU) better(a, b int32) bool {
 }
 
 func (p *wTinyLFU) replay(keys []uint32) (misses int) {
+	for len(keys) > 0 {
+		n := min(len(keys), touchAhead)
+		p.touch(keys[:n])
+		misses += p.uses(keys[:n])
+		keys = keys[n:]
+	}
+	return misses
+}
+
+// touch hashes keys that are about to be looked up and reads what the sketch and the
+// mapping have on them: the processor fetches their memory at the same time.
+func (p *wTinyLFU) touch(keys []uint32) {
+	dense, sum := p.t.index.dense, uint64(0)
+	for i, k := range keys {
+		h := p.t.hashOf(k)
+		p.hashes[i] = h
+		sum ^= p.sketch.block(h).rows[0]
+		if dense != nil {
+			sum ^= uint64(dense[k])
+		}
+	}
+	p.touched = sum // so that the reads are made
+}
+
+// uses looks up keys that have been touched.
+func (p *wTinyLFU) uses(keys []uint32) (misses int) {
 	t := p.t
-	for _, k := range keys {
-		p.sketch.add(t.hashOf(k))
+	for i, k := range keys {
+		p.sketch.add(p.hashes[i])
 		if s := t.index.get(k); s != none {
 			p.use(s)
 			continue
