@@ -54,7 +54,8 @@ func (t *Trace) Hottest(n int) []uint32 {
 type Owners struct {
 	trace *Trace
 	n     uint32
-	local []uint32 // key -> number with its owner; nil for one owner
+	owner []uint32 // key -> owner; nil for one owner
+	local []uint32 // key -> number with its owner
 	rows  []int64  // per owner
 
 	hot    []bool // per key, nil: none replicated
@@ -71,10 +72,10 @@ func NewOwners(t *Trace, n int) *Owners {
 		o.rows[0] = t.rows
 		return o
 	}
-	o.local = make([]uint32, t.rows)
+	o.owner, o.local = make([]uint32, t.rows), make([]uint32, t.rows)
 	for k := range o.local {
-		w := o.Owner(uint32(k))
-		o.local[k] = uint32(o.rows[w])
+		w := t.Original(uint32(k)) % o.n
+		o.owner[k], o.local[k] = w, uint32(o.rows[w])
 		o.rows[w]++
 	}
 	return o
@@ -95,7 +96,12 @@ func (o *Owners) Replicated() int { return o.copies }
 func (o *Owners) IsReplicated(number uint32) bool { return o.hotBy != nil && o.hotBy[number] }
 
 // Owner returns who owns key k.
-func (o *Owners) Owner(k uint32) int { return int(o.trace.Original(k) % o.n) }
+func (o *Owners) Owner(k uint32) int {
+	if o.owner == nil {
+		return 0
+	}
+	return int(o.owner[k])
+}
 
 // Number returns a number for key k that is small and leads to its owner: Owner(k)
 // is Number(k) mod n. Numbers are below Rows.
@@ -103,7 +109,7 @@ func (o *Owners) Number(k uint32) uint32 {
 	if o.local == nil {
 		return k
 	}
-	return o.local[k]*o.n + uint32(o.Owner(k))
+	return o.local[k]*o.n + o.owner[k]
 }
 
 // Rows bounds the numbers.
