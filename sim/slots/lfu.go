@@ -1,194 +1,195 @@
 package slots
 
-import "stowage/workloads/lookups"
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"stowage/workloads/lookups"
+)
 
 // lfu evicts the row with the fewest lookups since it was filled; among equals
 // the one that reached that count first. Counts are kept for rows in slots only
 // ("in-cache LFU"), and a fill counts its own lookups: 1 in replay, all lookups
 // of the row in the round otherwise, as ColossalAI's cache manager and FBGEMM's
 // LFU counters do.
-//
-// Rows of one count form a group, in the order in which they reached it; groups
-// form a list by count. A hit moves a row a few groups on, never more than it
-// has lookups.
-//
-// State: 12 bytes per slot beside the mapping, 24 per count that a row has.
 type lfu struct {
-	t      *Table
-	rows   []lfuRow // per slot
-	groups []lfuGroup
-	free   int32 // list of unused groups by next; 0: none
-	counts []uint32
-	scan   int32 // while a round makes room: all rows before it are pinned; none: start at the first
+	byCount
+	replayed useCounts
 }
 
-type lfuRow struct {
-	prev, next int32 // in the group; none at its ends
-	group      int32
-}
-
-// lfuGroup 0 is the head of the list: its next is the smallest count.
-type lfuGroup struct {
-	count           uint64
-	first, last     int32 // rows, by the time they reached the count
-	smaller, larger int32 // groups
-}
-
-func newLFU(t *Table) (policy, error) {
-	// Groups are made as they are needed: n different counts take n(n+1)/2 lookups.
-	return &lfu{t: t, rows: make([]lfuRow, t.cfg.occupiable()), groups: make([]lfuGroup, 1, 64)}, nil
-}
+func newLFU(t *Table) (policy, error) { return &lfu{byCount: byCount{t: t}}, nil }
 
 func (p *lfu) begin(r lookups.Round) error {
-	p.counts, p.scan = r.Counts, none
-	return nil
+	if p.rows == nil {
+		p.prepare(p.t)
+	}
+	return p.byCount.begin(r)
 }
 
-func (p *lfu) hit(slot int32, i int)  { p.add(slot, uint64(p.counts[i])) }
-func (p *lfu) fill(slot int32, i int) { p.start(slot, uint64(p.counts[i])) }
-
-// start puts a filled slot in with a count.
-func (p *lfu) start(slot int32, count uint64) {
-	p.join(slot, p.seek(p.groups[0].larger, count), count)
+// useCounts is the state of LFU in replay. A hit only writes the entry of its key:
+// nothing is put in order before something has to leave. A row with one lookup is
+// where it was filled in, in a queue. Almost always the victim is the oldest of
+// these; those before it in the queue that have more lookups go into a heap, from
+// which a victim comes only when no row has one lookup. An entry of the heap is put
+// right when it comes to the top: keys only grow.
+type useCounts struct {
+	uses   []useCount // per key
+	queue  []uint32   // circular: keys in the order of filling
+	oldest int
+	queued int
+	heap   []heapedUse
+	now    uint32
 }
 
-// add raises the count of a slot.
-func (p *lfu) add(slot int32, n uint64) {
-	g := p.rows[slot].group
-	count := p.groups[g].count + n
-	h := p.seek(p.groups[g].larger, count)
-	alone := p.groups[g].first == p.groups[g].last
-	if alone && h == p.groups[g].larger && (h == 0 || p.groups[h].count != count) {
-		p.groups[g].count = count // the group stays where it is in the list
-		return
-	}
-	p.leave(slot)
-	p.join(slot, h, count)
+// useCount is what is known of a key in the table.
+type useCount struct {
+	n    uint32 // lookups, up to 2^32-1; 0: not in the table
+	last uint32 // the lookup that made it n
 }
 
-// seek returns the first group from g on with at least count, 0 if none.
-func (p *lfu) seek(g int32, count uint64) int32 {
-	for g != 0 && p.groups[g].count < count {
-		g = p.groups[g].larger
-	}
-	return g
+// heapedUse is a key as it was when it was put into the heap.
+type heapedUse struct {
+	useCount
+	key uint32
 }
 
-// join appends slot to the group of count, which is h or goes in before h.
-func (p *lfu) join(slot, h int32, count uint64) {
-	if h == 0 || p.groups[h].count != count {
-		h = p.insert(h, count)
-	}
-	g := &p.groups[h]
-	p.rows[slot] = lfuRow{prev: g.last, next: none, group: h}
-	if g.last == none {
-		g.first = slot
-	} else {
-		p.rows[g.last].next = slot
-	}
-	g.last = slot
-}
+func (a useCount) before(b useCount) bool { return a.n < b.n || a.n == b.n && a.last < b.last }
 
-// insert puts an empty group in before h.
-func (p *lfu) insert(h int32, count uint64) int32 {
-	g := p.free
-	if g == 0 {
-		g = int32(len(p.groups))
-		p.groups = append(p.groups, lfuGroup{})
-	} else {
-		p.free = p.groups[g].larger
+func (p *lfu) mark(known []uint64) {
+	for k, u := range p.replayed.uses {
+		if u.n != 0 {
+			known[k>>6] |= 1 << (k & 63)
+		}
 	}
-	before := p.groups[h].smaller
-	p.groups[g] = lfuGroup{count: count, first: none, last: none, smaller: before, larger: h}
-	p.groups[before].larger = g
-	p.groups[h].smaller = g
-	return g
-}
-
-// leave takes slot out of its group, and an emptied group out of the list.
-func (p *lfu) leave(slot int32) {
-	r := p.rows[slot]
-	g := &p.groups[r.group]
-	if r.prev == none {
-		g.first = r.next
-	} else {
-		p.rows[r.prev].next = r.next
-	}
-	if r.next == none {
-		g.last = r.prev
-	} else {
-		p.rows[r.next].prev = r.prev
-	}
-	if g.first == none {
-		p.groups[g.smaller].larger = g.larger
-		p.groups[g.larger].smaller = g.smaller
-		g.larger = p.free
-		p.free = r.group
-	}
-}
-
-func (p *lfu) victim(int) int32 {
-	s := p.unpinned()
-	p.take(s)
-	return s
-}
-
-// unpinned returns the first row in the order of leaving that is not pinned. The
-// next search of the round starts there.
-func (p *lfu) unpinned() int32 {
-	s := p.scan
-	if s == none {
-		s = p.first()
-	}
-	for p.t.pins[s] > 0 {
-		s = p.after(s)
-	}
-	p.scan = s
-	return s
-}
-
-// take takes out the row that unpinned returned.
-func (p *lfu) take(s int32) {
-	p.scan = p.after(s)
-	p.leave(s)
-}
-
-// first returns the row that leaves first.
-func (p *lfu) first() int32 { return p.groups[p.groups[0].larger].first }
-
-// count returns the lookups that a row has.
-func (p *lfu) count(s int32) uint64 { return p.groups[p.rows[s].group].count }
-
-// after returns the row behind s: the next of its group, or the first of the next
-// larger one; none behind the last.
-func (p *lfu) after(s int32) int32 {
-	r := p.rows[s]
-	if r.next != none {
-		return r.next
-	}
-	if g := p.groups[r.group].larger; g != 0 {
-		return p.groups[g].first
-	}
-	return none
 }
 
 func (p *lfu) replay(keys []uint32) (misses int) {
-	t := p.t
+	t, u := p.t, &p.replayed
+	if u.uses == nil {
+		n := t.cfg.occupiable()
+		u.uses, u.queue, u.heap = make([]useCount, t.keySpace()), make([]uint32, n), make([]heapedUse, 0, n)
+	}
+	for len(keys) > 0 {
+		if u.now == math.MaxUint32 {
+			u.renumber()
+		}
+		n := int(min(int64(len(keys)), int64(math.MaxUint32-u.now)))
+		misses += u.replay(keys[:n], &t.used)
+		keys = keys[n:]
+	}
+	return misses
+}
+
+func (u *useCounts) replay(keys []uint32, used *int) (misses int) {
+	uses, now := u.uses, u.now
 	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.add(s, 1)
+		now++
+		if n := uses[k].n; n != 0 {
+			if n < math.MaxUint32 {
+				uses[k].n = n + 1
+			}
+			uses[k].last = now
 			continue
 		}
 		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
+		if *used < len(u.queue) {
+			*used++
 		} else {
-			s = p.first()
-			p.leave(s)
-			t.replace(s, k)
+			uses[u.victim()].n = 0
 		}
-		p.start(s, 1)
+		uses[k] = useCount{1, now}
+		u.enqueue(k)
 	}
+	u.now = now
 	return misses
+}
+
+func (u *useCounts) enqueue(k uint32) {
+	at := u.oldest + u.queued
+	if at >= len(u.queue) {
+		at -= len(u.queue)
+	}
+	u.queue[at] = k
+	u.queued++
+}
+
+// victim takes out the key that leaves.
+func (u *useCounts) victim() uint32 {
+	for u.queued > 0 {
+		k := u.queue[u.oldest]
+		if u.oldest++; u.oldest == len(u.queue) {
+			u.oldest = 0
+		}
+		u.queued--
+		if u.uses[k].n == 1 {
+			return k
+		}
+		u.push(heapedUse{u.uses[k], k})
+	}
+	for {
+		top := u.heap[0]
+		now := u.uses[top.key]
+		if now == top.useCount {
+			break
+		}
+		u.sink(0, heapedUse{now, top.key})
+	}
+	k, last := u.heap[0].key, len(u.heap)-1
+	e := u.heap[last]
+	u.heap = u.heap[:last]
+	if last > 0 {
+		u.sink(0, e)
+	}
+	return k
+}
+
+func (u *useCounts) push(e heapedUse) {
+	at := len(u.heap)
+	u.heap = append(u.heap, e)
+	for at > 0 && e.before(u.heap[(at-1)/2].useCount) {
+		u.heap[at] = u.heap[(at-1)/2]
+		at = (at - 1) / 2
+	}
+	u.heap[at] = e
+}
+
+// sink puts e in from at downwards.
+func (u *useCounts) sink(at int, e heapedUse) {
+	for {
+		child := 2*at + 1
+		if child >= len(u.heap) {
+			break
+		}
+		if right := child + 1; right < len(u.heap) && u.heap[right].before(u.heap[child].useCount) {
+			child = right
+		}
+		if !u.heap[child].before(e.useCount) {
+			break
+		}
+		u.heap[at] = u.heap[child]
+		at = child
+	}
+	u.heap[at] = e
+}
+
+// renumber numbers the last lookups of the keys anew, in the same order, when the
+// numbers run out.
+func (u *useCounts) renumber() {
+	var keys []uint32
+	for i := range u.queued {
+		keys = append(keys, u.queue[(u.oldest+i)%len(u.queue)])
+	}
+	for _, e := range u.heap {
+		keys = append(keys, e.key)
+	}
+	slices.SortFunc(keys, func(a, b uint32) int { return cmp.Compare(u.uses[a].last, u.uses[b].last) })
+	for i, k := range keys {
+		u.uses[k].last = uint32(i) + 1
+	}
+	u.now = uint32(len(keys))
+	for i := len(u.heap) - 1; i >= 0; i-- {
+		k := u.heap[i].key
+		u.sink(i, heapedUse{u.uses[k], k})
+	}
 }

@@ -21,17 +21,15 @@ import (
 // bytes per row of the layer in an array, 16 to 32 per such row where rows are
 // hashed. Counts of rows without a slot end at 2^31-2.
 type lfuAdmit struct {
-	lfu
+	byCount
 	keys []uint32 // of the round
 	past index    // key -> lookups, of rows in no slot
 }
 
 func newLFUAdmit(t *Table) (policy, error) {
-	p, err := newLFU(t)
-	if err != nil {
-		return nil, err
-	}
-	return &lfuAdmit{lfu: *p.(*lfu), past: newIndex(t.cfg.Rows, t.cfg.occupiable())}, nil
+	p := &lfuAdmit{past: newIndex(t.cfg.Rows, t.cfg.occupiable())}
+	p.prepare(t)
+	return p, nil
 }
 
 // refuses says that rows may be left without a slot.
@@ -44,7 +42,7 @@ func (p *lfuAdmit) begin(r lookups.Round) error {
 			p.remember(k, p.lookups(k)+uint64(r.Counts[i]))
 		}
 	}
-	return p.lfu.begin(r)
+	return p.byCount.begin(r)
 }
 
 // lookups returns how often a row without a slot has been looked up.

@@ -2,6 +2,7 @@ package slots
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -296,6 +297,22 @@ func TestSIEVEIsLFU(t *testing.T) {
 	if compared == 0 && !testing.Short() {
 		t.Error("the hand never spared a row before it wrapped")
 	}
+}
+
+// TestLFURenumbers: LFU goes on when the numbers of its lookups run out.
+func TestLFURenumbers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := drawKeys(t, 20, 300)
+		cfg := Config{Slots: rapid.IntRange(1, 19).Draw(t, "slots"), Rows: 20, Policy: "lfu"}
+		whole, short := newTable(t, cfg), newTable(t, cfg)
+		for i, k := range keys {
+			u := &short.policy.(*lfu).replayed
+			u.now = max(u.now, math.MaxUint32-7)
+			if got, want := short.Replay([]uint32{k}), whole.Replay([]uint32{k}); got != want {
+				t.Fatalf("lookup %d: %d misses, want %d", i, got, want)
+			}
+		}
+	})
 }
 
 // TestReplayAllocates: a replay that goes on allocates nothing.
