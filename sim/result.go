@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stowage/hw/unit"
+	"stowage/sim/slots"
 )
 
 // Result is what a run yields: a value without ties to the run, a function of
@@ -28,6 +29,8 @@ type Result struct {
 	// Stalls says what stages waited for when they waited for embedding rows, in the
 	// order of the way of a row; causes without a wait are left out.
 	Stalls []Stall `json:"stalls,omitempty"`
+	// CacheStats are FBGEMM's counters over all slot tables; nil: there are none.
+	CacheStats *slots.CacheStats `json:"cache_stats,omitempty"`
 	// Sweep holds what the target scheme would do with other slot tables.
 	Sweep *Sweep `json:"sweep,omitempty"`
 	// Warnings are things to know before trusting the numbers.

@@ -24,6 +24,10 @@ func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.P
 			r.Stalls = append(r.Stalls, Stall{c.String(), d, float64(d) / float64(run.Stalls.Total())})
 		}
 	}
+	if run.Counts.Lookups > 0 {
+		stats := run.Counts.CacheStats(len(run.Rounds))
+		r.CacheStats = &stats
+	}
 	idle, stall := stageShares(r, run)
 	r.Metrics = metricsOf(job, run, outcome, r, idle, stall)
 	return r
