@@ -269,13 +269,11 @@ func (f *Feed) plan(p *engine.Process, u int) error {
 		}
 		var short *slots.ShortageError
 		oldest := u - f.tables.inFlight()
-		switch {
-		case errors.Is(err, errParts):
-		case !errors.As(err, &short) || oldest == u || !f.tables.mayWait():
+		waits := errors.Is(err, errParts) || errors.As(err, &short) && f.tables.mayWait()
+		if !waits || oldest == u {
 			return err
-		default:
-			f.tables.waits++
 		}
+		f.tables.waits++
 		p.Wait(f.units[oldest].released)
 		f.tables.release()
 	}

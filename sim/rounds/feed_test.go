@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,42 +128,110 @@ func drawRig(t *rapid.T, spec Spec) *rig {
 }
 
 // A run ends; every round becomes ready once and in order; every round reads what
-// was committed last and no update is lost; stalls are those of the computing side.
-func TestFeed(t *testing.T) {
-	refused, short, parts, whole := 0, 0, 0, 0
-	rapid.Check(t, func(t *rapid.T) {
-		g := drawRig(t, drawSpec(t))
-		if g == nil {
-			refused++
-			return
+// was committed last and no update is lost; stalls are those of the computing side;
+// counters add up; and a run with other costs and times has the same counters.
+func TestFeed(t *testing.T) { rapid.Check(t, checkFeed) }
+
+func FuzzFeed(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkFeed)) }
+
+func checkFeed(t *rapid.T) {
+	spec := drawSpec(t)
+	g := drawRig(t, spec)
+	if g == nil {
+		t.Skip("a spec that is refused")
+	}
+	m := watch(g.feed)
+	err := g.run()
+	other := spec
+	other.Costs = drawCosts(t)
+	h := drawRig(t, other)
+	again := h.run()
+	var short *slots.ShortageError
+	if errors.As(err, &short) {
+		if again == nil || again.Error() != err.Error() {
+			t.Fatalf("with other costs %v, not %v", again, err)
 		}
-		m := watch(g.feed)
-		err := g.run()
-		var shortage *slots.ShortageError
-		if errors.As(err, &shortage) {
-			short++
-			return
+		if !strings.Contains(err.Error(), "give ") && !strings.Contains(err.Error(), "take ") {
+			t.Fatalf("%v does not say what to do", err)
 		}
-		if err != nil {
-			t.Fatal(err)
+		return
+	}
+	if err != nil || again != nil {
+		t.Fatal(err, again)
+	}
+	if wrong := m.end(); g.feed.Splits() == 0 && wrong != "" {
+		t.Fatal(wrong)
+	}
+	inOrder(t, g)
+	inOrder(t, h)
+	sums(t, g)
+	for r := range spec.Rounds {
+		if a, b := counted(g.feed, r), counted(h.feed, r); a != b {
+			t.Fatalf("round %d: %+v, with other costs %+v", r, a, b)
 		}
-		if g.feed.Splits() > 0 {
-			parts++
-		} else if wrong := m.end(); wrong != "" {
-			t.Fatal(wrong)
+	}
+	if g.feed.Waits() != h.feed.Waits() || g.feed.Splits() != h.feed.Splits() {
+		t.Fatalf("%d waits and %d splits, with other costs %d and %d", g.feed.Waits(), g.feed.Splits(), h.feed.Waits(), h.feed.Splits())
+	}
+}
+
+// counted is the work of a round without its times.
+func counted(f *Feed, r int) Work {
+	w := f.Round(r)
+	return Work{Counts: w.Counts, In: w.In, Out: w.Out, Traded: w.Traded, StoreReads: w.StoreReads, StoreWrites: w.StoreWrites}
+}
+
+// inOrder checks what the computing side saw.
+func inOrder(t *rapid.T, g *rig) {
+	for i, r := range g.readies {
+		if i != r {
+			t.Fatalf("rounds become ready in the order %v", g.readies)
 		}
-		whole++
-		for i, r := range g.readies {
-			if i != r {
-				t.Fatalf("rounds become ready in the order %v", g.readies)
-			}
+	}
+	if n := g.feed.spec.Rounds; len(g.readies) != n || len(g.ends) != n {
+		t.Fatalf("%d of %d rounds became ready, %d are over", len(g.readies), n, len(g.ends))
+	}
+	_, s := g.total()
+	if s.Total() != g.stalled {
+		t.Fatalf("stalls by cause %v add up to %v, computing saw %v", s, s.Total(), g.stalled)
+	}
+	if s[WaitSlots] > 0 && g.feed.Waits() == 0 {
+		t.Fatalf("%v of waiting for slots, and never a wait", s[WaitSlots])
+	}
+}
+
+// sums checks what the counters of all rounds must add up to.
+func sums(t *rapid.T, g *rig) {
+	w, _ := g.total()
+	c := w.Counts
+	spec := &g.feed.spec
+	wanted, held, room := 0, 0, 0
+	for i := range g.feed.tables.layers {
+		l := &g.feed.tables.layers[i]
+		for r := range spec.Rounds {
+			wanted += l.Trace.Round(r).Lookups
 		}
-		if len(g.ends) != g.feed.spec.Rounds {
-			t.Fatalf("%d of %d rounds are over", len(g.ends), g.feed.spec.Rounds)
+		for _, table := range l.tables {
+			held += table.Used()
+			room += table.Slots()
 		}
-		if _, s := g.total(); s.Total() != g.stalled {
-			t.Fatalf("stalls by cause %v add up to %v, computing saw %v", s, s.Total(), g.stalled)
+		room += spec.Devices * l.owners.Replicated()
+	}
+	if c.Lookups != wanted {
+		t.Fatalf("%d lookups counted, the rounds have %d", c.Lookups, wanted)
+	}
+	if c.Unique != c.Hits+c.Misses {
+		t.Fatalf("unique rows are not hits and misses: %+v", c)
+	}
+	if !spec.Rebuild && c.Fills()-c.Evictions != held {
+		t.Fatalf("%d fills and %d evictions leave %d rows, the tables hold %d", c.Fills(), c.Evictions, c.Fills()-c.Evictions, held)
+	}
+	if spec.ReadOnly && c.WriteBacks > 0 {
+		t.Fatalf("%d write-backs of rows that are only read", c.WriteBacks)
+	}
+	for r := range spec.Rounds {
+		if used := g.feed.Round(r).Counts.Used; used > room {
+			t.Fatalf("round %d uses %d slots of %d", r, used, room)
 		}
-	})
-	t.Logf("%d refused, %d short, %d in parts, %d run", refused, short, parts, whole)
+	}
 }

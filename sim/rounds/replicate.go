@@ -2,14 +2,17 @@ package rounds
 
 import "math"
 
-// replicate chooses the rows that every device holds: those with the most lookups in
+// hottest chooses the rows that every device holds: those with the most lookups in
 // all rounds, the first to come among equals. One device has nobody to share with.
-func (l *layerTables) replicate(spec *Spec) {
+func (l *Layer) hottest(spec *Spec) []uint32 {
 	if spec.Replicated == 0 || spec.Devices == 1 {
-		return
+		return nil
 	}
-	n := int(math.Round(spec.Replicated * float64(l.Rows)))
-	l.owners.Replicate(l.units.Hottest(n))
+	all := l.Trace
+	if all.Rounds() > spec.Rounds {
+		all = all.Passes([]int{spec.Rounds})
+	}
+	return all.Hottest(int(math.Round(spec.Replicated * float64(l.Rows))))
 }
 
 // replicated reports whether every device holds the row of a number.

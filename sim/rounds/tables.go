@@ -13,7 +13,8 @@ import (
 type tables struct {
 	spec   *Spec
 	layers []layerTables
-	ends   []int // per unit: the round behind its last
+	hot    [][]uint32 // per layer: rows that every device holds
+	ends   []int      // per unit: the round behind its last
 
 	trades []trade // per round
 
@@ -47,6 +48,9 @@ type part struct {
 
 func newTables(spec *Spec) (*tables, error) {
 	t := &tables{spec: spec, late: newLoad(spec), trades: make([]trade, spec.Rounds)}
+	for i := range spec.Layers {
+		t.hot = append(t.hot, spec.Layers[i].hottest(spec))
+	}
 	t.ends = t.unitEnds()
 	for i := range spec.Layers {
 		l := layerTables{Layer: &spec.Layers[i]}
@@ -55,7 +59,9 @@ func newTables(spec *Spec) (*tables, error) {
 			l.units = l.Trace.Passes(t.ends)
 		}
 		l.owners = lookups.NewOwners(l.units, spec.Devices)
-		l.replicate(spec)
+		if hot := t.hot[i]; len(hot) > 0 {
+			l.owners.Replicate(hot)
+		}
 		if err := l.counters(spec); err != nil {
 			return nil, fmt.Errorf("layer %q: %w", l.Name, err)
 		}
@@ -134,12 +140,15 @@ func (t *tables) unitEnds() []int {
 }
 
 // fits reports whether the rows of rounds [first, end) fit into the slots of their
-// owners.
+// owners, beside those that every device holds.
 func (t *tables) fits(first, end int) bool {
 	for i := range t.spec.Layers {
 		l := &t.spec.Layers[i]
 		held := make([]int, t.spec.Devices)
 		seen := map[uint32]bool{}
+		for _, k := range t.hot[i] {
+			seen[k] = true
+		}
 		for r := first; r < end; r++ {
 			for _, k := range l.Trace.Round(r).Keys {
 				if !seen[k] {
@@ -149,7 +158,7 @@ func (t *tables) fits(first, end int) bool {
 			}
 		}
 		for w, n := range held {
-			if n > share(l.Slots.Slots, w, t.spec.Devices) {
+			if n > share(l.Slots.Slots, w, t.spec.Devices)-len(t.hot[i]) {
 				return false
 			}
 		}
