@@ -200,6 +200,9 @@ func (f *Feed) readAll(p *engine.Process) {
 		if f.spec.Sequential && u > 0 {
 			p.Wait(f.units[u-1].ended)
 		}
+		if f.spec.Rebuild && u > 0 {
+			p.Wait(f.units[u-1].fetched) // a pass is loaded while the one before is trained
+		}
 		f.sleep(p, f.spec.Costs.Read*float64(f.tables.lookups(u)))
 		f.unitLogs[u].note(WaitInput, p.Now())
 		f.units[u].read.Fire()
@@ -406,6 +409,9 @@ func (f *Feed) awaitFills(p *engine.Process, u int) {
 // endUnit releases a unit's rows, after writing all of them back where that is the
 // rule.
 func (f *Feed) endUnit(p *engine.Process, u int) {
+	if f.spec.Rebuild && !f.spec.Sequential && u+1 < len(f.units) {
+		p.Wait(f.units[u+1].unique) // the end of a pass and the build of the next are not hidden
+	}
 	if f.spec.dumps() {
 		w := f.tables.dump()
 		f.work[u].Out += w.Out

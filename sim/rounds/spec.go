@@ -90,7 +90,11 @@ type Spec struct {
 
 	// Rebuild empties the tables after each pass, once its rows are written back,
 	// and fills them anew for the next: nothing is reused between passes. Lookahead
-	// must be 0.
+	// must be 0. The samples of the next pass are read and made unique while this one
+	// computes, and the dump, the pull and the index of the next follow one another
+	// (Paddle GPUPS, ps_gpu_wrapper.cc), so that a pass takes
+	//
+	//	max(read + unique of the next, computing) + dump + index + fill of the next
 	Rebuild bool
 
 	Exchange Collective // among the devices; "": AllToAll
