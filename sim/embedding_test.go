@@ -129,9 +129,6 @@ func twin(rounds []moved, latency, step time.Duration, d int) (ends, stalls []ti
 	return ends, stalls
 }
 
-// admitsAll passes over the policy that bypasses rows: the twin does not.
-func admitsAll(p slots.Policy) bool { return p.Name != "lfu-admit" }
-
 // Counts are those of a replay without a clock; times are the twin's.
 func TestEmbeddingRounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -143,12 +140,15 @@ func TestEmbeddingRounds(t *testing.T) {
 		trace := traceOf(t, int64(rows), perRound, keys)
 		cfg := slots.Config{
 			Slots:    slots.MinSlots(trace, d) + rapid.IntRange(0, 10).Draw(t, "more slots"),
-			Policy:   rapid.SampledFrom(slots.Policies()).Filter(admitsAll).Draw(t, "policy").Name,
+			Policy:   rapid.SampledFrom(slots.Policies()).Draw(t, "policy").Name,
 			ReadOnly: d > 0, // the twin's condition
 		}
 		counts, err := slots.RoundCounts(trace, cfg, d)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if slices.ContainsFunc(counts, func(c slots.Counts) bool { return c.Bypasses > 0 }) {
+			t.Skip("the policy does not admit every row: beyond the twin")
 		}
 		step := time.Duration(rapid.IntRange(1, 200_000).Draw(t, "step"))
 		job := embedded(t, trace, cfg, d, step)
