@@ -64,8 +64,14 @@ func (s *RoundDistances) measure(keys []uint32) {
 		s.depth = make([]uint32, len(keys))
 	}
 	s.depth = s.depth[:len(keys)]
-	for i, k := range keys {
-		s.depth[i] = uint32(s.order.place(k))
+	for i, k := range keys { // by itself, the processor waits for many at once
+		s.depth[i] = s.order.last[k]
+	}
+	unused := s.order.positions() - s.order.now
+	for i, p := range s.depth {
+		if p != 0 {
+			s.depth[i] = s.order.from(p-1) - unused
+		}
 	}
 }
 

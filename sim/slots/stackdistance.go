@@ -62,18 +62,48 @@ func (s *StackDistances) Add(keys []uint32) {
 	}
 }
 
-// run looks up keys for which there is room. It is recency.from and
-// recency.clear in one walk.
+// runBlock is how many lookups take each step of run together.
+const runBlock = 256
+
+// run looks up keys for which there is room, a block at a time: first where each
+// was used last, then the distances, then the counts. A step waits for memory, and one alone
+// is short enough for the processor to wait for many lookups at once. That
+// a key is twice in a block does no harm: the bits of positions to come are set.
 func (s *StackDistances) run(keys []uint32) {
-	last, words, ones, counts := s.order.last, s.order.words, s.order.ones, s.counts.at
-	leaves := uint32(len(words))
-	now := s.order.now
-	unused := s.order.positions() - now
-	cold := uint32(0)
-	for _, k := range keys {
-		p := last[k]
+	var buffer [runBlock]uint32
+	for len(keys) > 0 {
+		n := min(len(keys), runBlock)
+		block := buffer[:n]
+		s.recall(keys[:n], block)
+		s.measure(block)
+		for _, d := range block {
+			s.counts.at[d]++ // a first use counts at 0, where no use does
+		}
+		keys = keys[n:]
+	}
+	s.counts.cold += int64(s.counts.at[0])
+	s.counts.at[0] = 0
+}
+
+// recall replaces the last uses of the keys by the positions to come, and returns
+// them, plus one, in last.
+func (s *StackDistances) recall(keys, last []uint32) {
+	all, now := s.order.last, s.order.now
+	for i, k := range keys {
 		now++
-		last[k] = now
+		last[i] = all[k]
+		all[k] = now
+	}
+}
+
+// measure turns last uses into distances, 0 for a first use, and passes the
+// positions. It is recency.from and recency.clear in one walk.
+func (s *StackDistances) measure(block []uint32) {
+	words, ones := s.order.words, s.order.ones
+	leaves := uint32(len(words))
+	unused := s.order.positions() - s.order.now
+	cold := uint32(0)
+	for b, p := range block {
 		if p == 0 {
 			unused--
 			cold++
@@ -91,12 +121,11 @@ func (s *StackDistances) run(keys []uint32) {
 			n += c & (right - 1)
 			ones[i] = c - right
 		}
-		counts[n-unused]++
+		block[b] = n - unused
 		unused--
 	}
-	s.order.now = now
+	s.order.now += uint32(len(block))
 	s.order.live += cold
-	s.counts.cold += int64(cold)
 }
 
 // Curve returns the misses of the lookups so far. It takes 8 bytes a distinct key,
