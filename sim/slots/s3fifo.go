@@ -13,7 +13,7 @@ import "stowage/workloads/lookups"
 // however many lookups it has there. A pinned row keeps its place: the next of its
 // queue has its turn, and that of the other queue when all rows of one are pinned.
 //
-// State: 9 bytes per slot, 12 per ghost.
+// State: 9 bytes per slot, 12 per ghost; in replay see s3Replay.
 type s3fifo struct {
 	t           *Table
 	keys        []uint32 // of the round
@@ -21,24 +21,27 @@ type s3fifo struct {
 	mainSize    int
 	uses        []uint8 // per slot, since it was filled or had its turn: 0 to 3
 	ghost       ghostQueue
+	ghostSize   int
 	recalled    bool // the key that victim made room for was a ghost
+
+	replayed s3Replay
 }
 
 func newS3FIFO(t *Table) (policy, error) {
-	n, c := t.cfg.occupiable(), t.cfg.Slots
-	lists := newLists(n, 2)
-	return &s3fifo{
-		t: t, small: lists[0], main: lists[1],
-		mainSize: c - c/10,
-		uses:     make([]uint8, n),
-		ghost:    newGhostQueue(t, share(c, 9, 10)),
-	}, nil
+	c := t.cfg.Slots
+	return &s3fifo{t: t, mainSize: c - c/10, ghostSize: int(min(int64(share(c, 9, 10)), t.cfg.Rows))}, nil
 }
 
 // share is floor(c x part / whole).
 func share(c, part, whole int) int { return int(int64(c) * int64(part) / int64(whole)) }
 
 func (p *s3fifo) begin(r lookups.Round) error {
+	if p.uses == nil {
+		n := p.t.cfg.occupiable()
+		lists := newLists(n, 2)
+		p.small, p.main, p.uses = lists[0], lists[1], make([]uint8, n)
+		p.ghost = newGhostQueue(p.t, p.ghostSize)
+	}
 	p.keys = r.Keys
 	p.small.rescan()
 	p.main.rescan()
@@ -115,27 +118,4 @@ func (p *s3fifo) leaveMain() int32 {
 		p.uses[s]--
 		p.main.push(s)
 	}
-}
-
-func (p *s3fifo) remembers(k uint32) bool { return p.ghost.remembers(k) }
-func (p *s3fifo) ghosts() int             { return p.ghost.most() }
-
-func (p *s3fifo) replay(keys []uint32) (misses int) {
-	t := p.t
-	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.use(s)
-			continue
-		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom(k)
-			t.replace(s, k)
-		}
-		p.enter(s)
-	}
-	return misses
 }
