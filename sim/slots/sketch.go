@@ -53,36 +53,29 @@ func shifts(hash uint64) (a, b, c, d uint64) {
 // doors returns the two bits of a hash in the doorkeeper, by word, from another 16
 // of its low bits: one of the upper and one of the lower half.
 func doors(hash uint64) (i int, first uint64, j int, second uint64) {
-	return int(hash >> 16 & 1), 1 << (hash >> 17 & 63), 2 + int(hash>>23&1), 1 << (hash >> 24 & 63)
+	return int(hash >> 16 & 1), hash >> 17 & 63, 2 + int(hash>>23&1), hash >> 24 & 63
 }
 
-// add counts a use of the key with this hash.
+// add counts a use of the key with this hash: in the doorkeeper, or when it is there
+// already, by adding 1 to the smallest of its counters. What is done is computed, not
+// branched on: a processor cannot foresee it.
 func (x *sketch) add(hash uint64) {
 	b := x.block(hash)
-	if i, first, j, second := doors(hash); b.door[i]&first == 0 || b.door[j]&second == 0 {
-		b.door[i] |= first
-		b.door[j] |= second
-	} else {
-		b.raise(hash)
-	}
+	i, first, j, second := doors(hash)
+	s0, s1, s2, s3 := shifts(hash)
+	n0, n1, n2, n3 := b.rows[0]>>s0&15, b.rows[1]>>s1&15, b.rows[2]>>s2&15, b.rows[3]>>s3&15
+	least := min(n0, n1, n2, n3)
+	raise := b.door[i] >> first & (b.door[j] >> second) & one(least < maxCount)
+	b.door[i] |= 1 << first
+	b.door[j] |= 1 << second
+	b.rows[0] += (raise & one(n0 == least)) << s0
+	b.rows[1] += (raise & one(n1 == least)) << s1
+	b.rows[2] += (raise & one(n2 == least)) << s2
+	b.rows[3] += (raise & one(n3 == least)) << s3
 	x.uses++
 	if x.uses == x.sample {
 		x.age()
 	}
-}
-
-// raise adds 1 to the smallest counters of a hash.
-func (b *sketchBlock) raise(hash uint64) {
-	s0, s1, s2, s3 := shifts(hash)
-	n0, n1, n2, n3 := b.rows[0]>>s0&15, b.rows[1]>>s1&15, b.rows[2]>>s2&15, b.rows[3]>>s3&15
-	least := min(n0, n1, n2, n3)
-	if least == maxCount {
-		return
-	}
-	b.rows[0] += one(n0 == least) << s0
-	b.rows[1] += one(n1 == least) << s1
-	b.rows[2] += one(n2 == least) << s2
-	b.rows[3] += one(n3 == least) << s3
 }
 
 func one(yes bool) uint64 {
@@ -99,7 +92,7 @@ func (x *sketch) estimate(hash uint64) uint64 {
 	s0, s1, s2, s3 := shifts(hash)
 	n := min(b.rows[0]>>s0&15, b.rows[1]>>s1&15, b.rows[2]>>s2&15, b.rows[3]>>s3&15)
 	i, first, j, second := doors(hash)
-	return n + one(b.door[i]&first != 0 && b.door[j]&second != 0)
+	return n + b.door[i]>>first&(b.door[j]>>second)&1
 }
 
 // age halves all counters and empties the doorkeeper; what the halving keeps are

@@ -28,6 +28,7 @@ type wTinyLFU struct {
 	touched uint64             // see touch
 }
 
+// The lists, in the order of their heads.
 const (
 	inWindow uint8 = iota
 	onProbation
@@ -61,20 +62,17 @@ func (p *wTinyLFU) victim(int) int32       { return p.makeRoom() }
 func (p *wTinyLFU) fill(slot int32, _ int) { p.enter(slot) }
 
 func (p *wTinyLFU) use(s int32) {
-	switch p.at[s] {
-	case inWindow:
-		p.window.touch(s)
-	case isProtected:
-		p.protected.touch(s)
-	default:
-		p.probation.remove(s)
-		p.protected.push(s)
-		p.at[s] = isProtected
-		if p.protected.len > p.protectedSize {
-			old := p.protected.oldest()
-			p.protected.remove(old)
-			p.admit(old)
-		}
+	if at := p.at[s]; at != onProbation {
+		p.window.touchIn(s, p.window.head+int32(at)) // of the window or the protected
+		return
+	}
+	p.probation.remove(s)
+	p.protected.push(s)
+	p.at[s] = isProtected
+	if p.protected.len > p.protectedSize {
+		old := p.protected.oldest()
+		p.protected.remove(old)
+		p.admit(old)
 	}
 }
 
