@@ -69,8 +69,8 @@ type ReplayResult struct {
 // entries of 1 to 12 bytes, and 40 bytes for each id once, however long the trace.
 // The exceptions:
 //
-//   - a policy that must know the future (min, lookahead, static) holds the trace, 9 bytes per
-//     lookup, up to MaxTrace, and is replayed by Finish;
+//   - a policy that must know the future (min, lookahead, static) holds the
+//     trace, 9 bytes per lookup, up to MaxTrace, and is replayed by Finish;
 //   - one that never forgets a key (lfu-admit) holds some bytes per distinct key;
 //   - FeedDense takes an array of 4 bytes per row.
 //
@@ -173,9 +173,12 @@ func (o *ReplayOptions) complete() error {
 }
 
 // place decides what a table sees, and returns how many keys it may know if that is
-// ids. It makes the table to find out.
+// ids. It makes a table of no more slots than rows to find out, and without arrays by
+// row, which the ids may make unnecessary.
 func (r *Replayer) place(x *replayed) (knows int64, err error) {
-	t, err := New(x.cfg)
+	try := x.cfg
+	try.Rows, try.Slots = lookups.MaxRows, int(min(int64(try.Slots), x.cfg.Rows))
+	t, err := New(try)
 	if err != nil {
 		return 0, err
 	}
@@ -183,17 +186,18 @@ func (r *Replayer) place(x *replayed) (knows int64, err error) {
 		r.offline = append(r.offline, x)
 		return 0, nil
 	}
-	knows = int64(t.cfg.occupiable())
+	knows = int64(try.Slots)
 	if p, ok := t.policy.(rememberer); ok {
 		if p.ghosts() == everyKey {
-			x.table, x.whole = t, true
+			x.table, err = New(x.cfg)
+			x.whole = true
 			r.online = append(r.online, x)
-			return 0, nil
+			return 0, err
 		}
 		knows += int64(p.ghosts())
 	}
 	r.recent, r.online = append(r.recent, x), append(r.online, x)
-	return knows, nil
+	return min(knows, x.cfg.Rows), nil
 }
 
 // build makes the ids for tables that keep so many keys together, and these tables.
