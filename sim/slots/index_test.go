@@ -67,6 +67,29 @@ func TestNewIndexForm(t *testing.T) {
 	}
 }
 
+func TestMarkable(t *testing.T) {
+	for _, test := range []struct {
+		rows  int64
+		slots int
+		want  bool
+	}{
+		{1 << 24, 1, true},
+		{1<<24 + 1, 1, false},
+		{1 << 28, 1 << 20, true},
+		{1 << 28, 1<<20 - 1, false},
+		{1<<28 + 1, 1 << 28, false},
+	} {
+		if got := markable(test.rows, test.slots); got != test.want {
+			t.Errorf("%d rows, %d slots: arrays by key %v, want %v", test.rows, test.slots, got, test.want)
+		}
+	}
+	// Where rows are too many, keys are interned.
+	table := newTable(t, Config{Slots: 2, Rows: 1 << 30, Policy: "fifo"})
+	if n := table.Replay([]uint32{1<<30 - 1, 5, 7, 5, 1<<30 - 1}); n != 4 || table.ids == nil {
+		t.Errorf("%d misses, want 4; interned: %v", n, table.ids != nil)
+	}
+}
+
 // TestBitTree compares with a slice of booleans over one to three levels.
 func TestBitTree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -18,6 +18,16 @@ const (
 	hit    = 2 // in the table, its bit is 1
 )
 
+// markable reports whether a replay keeps its state in arrays by key, and does not
+// intern keys: up to rowsPerSlot rows per slot. An array of bytes then takes no more
+// than the mapping may, and on a trace of 100 M keys with 1 M slots FIFO, CLOCK and
+// SIEVE are two to four times as fast with it as with interned keys, LRU half again.
+func markable(rows int64, slots int) bool {
+	return rows <= smallRows || rows <= denseRows && rows <= rowsPerSlot*int64(slots)
+}
+
+const rowsPerSlot = 4 * densePerSlot
+
 // keySpace is the number that all keys given to a policy's replay are below.
 func (t *Table) keySpace() int64 {
 	if t.ids != nil {

@@ -216,7 +216,7 @@ func (r *Replayer) build(kept int64) error {
 		return nil
 	case r.opt.Rows == 0:
 		r.ids = newInterner(int(ids))
-	case r.opt.Rows > ids && (len(r.recent) > 1 || !denseFits(r.opt.Rows, int(kept))):
+	case r.opt.Rows > ids && (len(r.recent) > 1 || !markable(r.opt.Rows, int(kept))):
 		if denseFits(r.opt.Rows, int(kept)) {
 			r.ids = newRenumberer(r.opt.Rows, int(ids))
 		} else {

@@ -342,7 +342,7 @@ func (t *Table) Replay(keys []uint32) (misses int) {
 	}
 	if p, ok := t.policy.(keyed); ok {
 		n := t.cfg.occupiable()
-		if t.ids == nil && !denseFits(t.cfg.Rows, n) {
+		if t.ids == nil && !markable(t.cfg.Rows, n) {
 			t.ids = newInterner(2 * t.knows())
 		}
 		if t.ids != nil {
