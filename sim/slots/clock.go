@@ -6,6 +6,9 @@ import "stowage/workloads/lookups"
 // filled, 1 after a hit. The hand looks at the oldest: bit 1 is cleared and the row
 // becomes the newest; bit 0 is evicted. The hand passes over a pinned row and leaves
 // its bit: as with pages locked in memory, the row has had its turn.
+//
+// State in replay: 1 byte per row, whether it is in the table and its bit, and 4 per
+// slot, its key.
 type clock struct {
 	ring
 	t    *Table

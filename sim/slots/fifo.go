@@ -3,6 +3,8 @@ package slots
 import "stowage/workloads/lookups"
 
 // fifo evicts the row that was filled first; a hit changes nothing.
+//
+// State in replay: 1 byte per row, whether it is in the table, and 4 per slot, its key.
 type fifo struct {
 	ring
 	t *Table

@@ -13,6 +13,9 @@ import (
 // ("in-cache LFU"), and a fill counts its own lookups: 1 in replay, all lookups
 // of the row in the round otherwise, as ColossalAI's cache manager and FBGEMM's
 // LFU counters do.
+//
+// State in replay: 8 bytes per row, its lookups and when the last one was, and 16 per
+// slot, its place in the queue and in the heap.
 type lfu struct {
 	byCount
 	replayed useCounts

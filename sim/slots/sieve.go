@@ -11,6 +11,9 @@ import "stowage/workloads/lookups"
 //
 // In rounds the hand passes over a pinned row and leaves its bit: the row has had
 // its turn, and its uses count when the hand comes back.
+//
+// State in replay: 1 byte per row, as CLOCK's, and 5 per slot, its key and a quarter of
+// one to spare.
 type sieve struct {
 	ring
 	t    *Table
