@@ -64,7 +64,7 @@ func WritePlots(dir string, r *sim.Result, names []string) (files []string, err 
 	for _, p := range plots {
 		for _, format := range plotFormats {
 			path := filepath.Join(dir, p.Name+"."+format.extension)
-			if err := WriteFile(path, func(w io.Writer) error { return format.render(w, &p, r) }); err != nil {
+			if err := WriteFile(path, func(w io.Writer) error { return format.render(w, p.picture(r)) }); err != nil {
 				return files, err
 			}
 			files = append(files, path)
@@ -114,19 +114,30 @@ func removeStalePlots(dir string, r *sim.Result) error {
 	return nil
 }
 
+// picture is a drawing and its size.
+type picture struct {
+	title string // for screen readers
+	w, h  vg.Length
+	draw  func(c draw.Canvas)
+}
+
+func (p *Plot) picture(r *sim.Result) picture {
+	w, h := p.Size(r)
+	return picture{p.Title + ": " + drawable(title(r)), w, h, func(c draw.Canvas) { p.Draw(c, r) }}
+}
+
 // plotFormats are the file formats of every plot. Neither carries a time stamp.
 var plotFormats = []struct {
 	extension string
-	render    func(w io.Writer, p *Plot, r *sim.Result) error
+	render    func(w io.Writer, p picture) error
 }{
 	{"svg", renderSVG},
 	{"png", renderPNG},
 }
 
-func renderPNG(w io.Writer, p *Plot, r *sim.Result) error {
-	width, height := p.Size(r)
-	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pngDPI))
-	p.Draw(draw.New(c), r)
+func renderPNG(w io.Writer, p picture) error {
+	c := vgimg.NewWith(vgimg.UseWH(p.w, p.h), vgimg.UseDPI(pngDPI))
+	p.draw(draw.New(c))
 	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(w)
 	return err
 }
@@ -138,10 +149,9 @@ const (
 	svgFonts = `style="font-family:'Liberation Sans',Arial,Helvetica,sans-serif;font-variant:`
 )
 
-func renderSVG(w io.Writer, p *Plot, r *sim.Result) error {
-	width, height := p.Size(r)
-	c := vgsvg.NewWith(vgsvg.UseWH(width, height))
-	p.Draw(draw.New(c), r)
+func renderSVG(w io.Writer, p picture) error {
+	c := vgsvg.NewWith(vgsvg.UseWH(p.w, p.h))
+	p.draw(draw.New(c))
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
@@ -149,7 +159,7 @@ func renderSVG(w io.Writer, p *Plot, r *sim.Result) error {
 	// Text of the result cannot hold svgFont: its quotes are escaped.
 	svg := strings.ReplaceAll(b.String(), svgFont, svgFonts)
 	var name bytes.Buffer
-	if err := xml.EscapeText(&name, []byte(p.Title+": "+drawable(title(r)))); err != nil {
+	if err := xml.EscapeText(&name, []byte(p.title)); err != nil {
 		return err
 	}
 	// A title element is what screen readers say and what viewers show.

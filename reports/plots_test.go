@@ -120,8 +120,8 @@ func TestPlotsAreDeterministic(t *testing.T) {
 				continue
 			}
 			for _, f := range plotFormats {
-				one := render(t, func(w *bytes.Buffer) error { return f.render(w, &p, r) })
-				two := render(t, func(w *bytes.Buffer) error { return f.render(w, &p, r) })
+				one := render(t, func(w *bytes.Buffer) error { return f.render(w, p.picture(r)) })
+				two := render(t, func(w *bytes.Buffer) error { return f.render(w, p.picture(r)) })
 				if !bytes.Equal(one, two) {
 					t.Errorf("%s.%s differs between two drawings", p.Name, f.extension)
 				}
@@ -170,10 +170,9 @@ type textBox struct {
 
 // textBoxes draws p on a recording canvas and returns where its texts lie. It
 // follows the shifts and quarter turns that the drawing makes.
-func textBoxes(p *Plot, r *sim.Result) []textBox {
-	w, h := p.Size(r)
+func textBoxes(p picture) []textBox {
 	var rec recorder.Canvas
-	p.Draw(draw.NewCanvas(&rec, w, h), r)
+	p.draw(draw.NewCanvas(&rec, p.w, p.h))
 	type frame struct {
 		at     vg.Point
 		turned bool
@@ -214,20 +213,24 @@ func TestTextsKeepApart(t *testing.T) {
 			if !p.Needs(r) {
 				continue
 			}
-			w, h := p.Size(r)
-			boxes := textBoxes(&p, r)
-			if len(boxes) < 4 {
-				t.Errorf("%s of %s: only %d texts", p.Name, name, len(boxes))
-			}
-			for i, a := range boxes {
-				if a.Min.X < 0 || a.Min.Y < 0 || a.Max.X > w || a.Max.Y > h {
-					t.Errorf("%s of %s: %q leaves the canvas at %v", p.Name, name, a.text, a.Rectangle)
-				}
-				for _, b := range boxes[:i] {
-					if a.Min.X < b.Max.X-0.01 && b.Min.X < a.Max.X-0.01 && a.Min.Y < b.Max.Y-0.01 && b.Min.Y < a.Max.Y-0.01 {
-						t.Errorf("%s of %s: %q at %v lies on %q at %v", p.Name, name, a.text, a.Rectangle, b.text, b.Rectangle)
-					}
-				}
+			checkTexts(t, p.Name+" of "+name, p.picture(r))
+		}
+	}
+}
+
+func checkTexts(t *testing.T, name string, p picture) {
+	t.Helper()
+	boxes := textBoxes(p)
+	if len(boxes) < 4 {
+		t.Errorf("%s: only %d texts", name, len(boxes))
+	}
+	for i, a := range boxes {
+		if a.Min.X < 0 || a.Min.Y < 0 || a.Max.X > p.w || a.Max.Y > p.h {
+			t.Errorf("%s: %q leaves the canvas at %v", name, a.text, a.Rectangle)
+		}
+		for _, b := range boxes[:i] {
+			if a.Min.X < b.Max.X-0.01 && b.Min.X < a.Max.X-0.01 && a.Min.Y < b.Max.Y-0.01 && b.Min.Y < a.Max.Y-0.01 {
+				t.Errorf("%s: %q at %v lies on %q at %v", name, a.text, a.Rectangle, b.text, b.Rectangle)
 			}
 		}
 	}

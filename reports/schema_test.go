@@ -14,7 +14,7 @@ import (
 )
 
 // schema is the part of JSON Schema (draft 2020-12) that result.schema.json
-// uses. An unknown keyword fails the test, so that none is ignored.
+// and replay.schema.json use. An unknown keyword fails the test, so that none is ignored.
 type schema struct {
 	Schema               string             `json:"$schema"`
 	Title                string             `json:"title"`
@@ -28,6 +28,7 @@ type schema struct {
 	Items                *schema            `json:"items"`
 	Minimum              *float64           `json:"minimum"`
 	Maximum              *float64           `json:"maximum"`
+	Enum                 []string           `json:"enum"`
 }
 
 func readSchema(t *testing.T) *schema {
@@ -91,6 +92,9 @@ func validate(root, s *schema, path string, v any) (faults []string) {
 	case string:
 		if s.Type != "string" {
 			fault("is a string, not %s", s.Type)
+		}
+		if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
+			fault("%q is none of %q", v, s.Enum)
 		}
 	case float64:
 		if s.Type != "number" && (s.Type != "integer" || v != math.Trunc(v)) {

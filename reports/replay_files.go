@@ -1,0 +1,216 @@
+package reports
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Names of the files that WriteReplays puts beside the plots.
+const (
+	ReplayFile    = "replay.json"
+	ReplayCSVFile = "replay.csv"
+)
+
+// WriteReplays writes replays into dir, which it creates when absent: replay.json,
+// replay.csv, and plots (SVG and PNG): policies, the hit ratio by number of slots of
+// every replacement policy, and mrc, the miss ratio of LRU by number of slots. With
+// several traces the names of plots begin with theirs. Wall-clock figures stay
+// out of files: they are functions of the input alone.
+//
+// Each file is replaced atomically. On an error the files written so far are
+// returned with it.
+func WriteReplays(dir string, replays []*Replay) (files []string, err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	timeless := make([]*Replay, len(replays))
+	for i, r := range replays {
+		timeless[i] = r.timeless()
+	}
+	write := func(name string, write func(io.Writer) error) {
+		if err != nil {
+			return
+		}
+		path := filepath.Join(dir, name)
+		if err = WriteFile(path, write); err == nil {
+			files = append(files, path)
+		}
+	}
+	write(ReplayFile, func(w io.Writer) error { return ReplayJSON(w, timeless) })
+	write(ReplayCSVFile, func(w io.Writer) error { return ReplayCSV(w, timeless) })
+	prefixes := plotPrefixes(replays)
+	for i, r := range timeless {
+		for _, p := range replayPlots {
+			name := prefixes[i] + p.name
+			if !p.needs(r) {
+				if err == nil {
+					err = removeAny(filepath.Join(dir, name+".svg"), filepath.Join(dir, name+".png"))
+				}
+				continue
+			}
+			pic := p.picture(r)
+			write(name+".svg", func(w io.Writer) error { return renderSVG(w, pic) })
+			write(name+".png", func(w io.Writer) error { return renderPNG(w, pic) })
+		}
+	}
+	return files, err
+}
+
+// timeless is a copy without wall-clock figures.
+func (r *Replay) timeless() *Replay {
+	c := *r
+	c.Elapsed = 0
+	c.Tables = append([]ReplayCounts(nil), r.Tables...)
+	for i := range c.Tables {
+		c.Tables[i].Rate = 0
+	}
+	if r.Curve != nil {
+		k := *r.Curve
+		k.Rate = 0
+		c.Curve = &k
+	}
+	return &c
+}
+
+// plotPrefixes are what tells the plots of several traces apart: their base names, with
+// a number where two are the same.
+func plotPrefixes(replays []*Replay) []string {
+	prefixes := make([]string, len(replays))
+	if len(replays) == 1 {
+		return prefixes
+	}
+	taken := map[string]bool{}
+	for i, r := range replays {
+		base := strings.TrimLeft(benchWord(filepath.Base(r.Trace)), ".")
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name] = true
+		prefixes[i] = name + "."
+	}
+	return prefixes
+}
+
+func removeAny(paths ...string) error {
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayPlot is one picture of a replay.
+type replayPlot struct {
+	name, title string
+	needs       func(r *Replay) bool
+	sheet       func(r *Replay) *slotSheet
+}
+
+var replayPlots = []replayPlot{
+	{"policies", "Hit ratio by number of slots and replacement policy", func(r *Replay) bool { return counted(r) || curved(r) }, replayPolicies},
+	{"mrc", "Miss ratio of LRU by number of slots", curved, replayMRC},
+}
+
+func counted(r *Replay) bool {
+	for _, t := range r.Tables {
+		if t.Lookups > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func curved(r *Replay) bool { return r.Curve != nil && r.Curve.Lookups > 0 && len(r.Curve.Points) > 0 }
+
+func (p *replayPlot) picture(r *Replay) picture {
+	s := p.sheet(r)
+	w, h := s.size()
+	return picture{title: p.title + ": " + drawable(s.name), w: w, h: h, draw: func(c draw.Canvas) { s.draw(c) }}
+}
+
+func replaySheet(r *Replay, what string) *slotSheet {
+	s := &slotSheet{what: what, name: filepath.Base(r.Trace), row: r.Row}
+	s.sub = r.Format + " format · " + formatCount(r.Lookups) + " lookups"
+	if r.Unique > 0 {
+		s.sub += " · " + formatCount(r.Unique) + " unique keys"
+	}
+	if r.Warmup > 0 {
+		s.sub += " · " + formatCount(r.Warmup) + " to warm up, not counted"
+	}
+	for _, d := range r.Devices {
+		s.marks = append(s.marks, slotMark{d.Device, float64(d.Slots)})
+	}
+	return s
+}
+
+func replayPolicies(r *Replay) *slotSheet {
+	s := replaySheet(r, "Hit ratio by slots")
+	s.yLabel = "hit ratio"
+	s.yAxis = func(a *plot.Axis) { setAxis(a, 0, 1, percentTicks()) }
+	var order []string
+	points := map[string][]point{}
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		if t.Lookups == 0 {
+			continue
+		}
+		if points[t.Policy] == nil {
+			order = append(order, t.Policy)
+		}
+		points[t.Policy] = append(points[t.Policy], point{float64(t.Slots), t.HitRatio()})
+	}
+	for i, policy := range order {
+		s.curves = append(s.curves, slotCurve{printable(policy), policyLine(policy, i), inOrder(points[policy]), true})
+	}
+	if curved(r) {
+		// Below the others: a table of LRU lies on its own curve.
+		curve := slotCurve{curveTitle(r.Curve), solid(otherGrey, 2.6), curveShares(r.Curve, false), false}
+		s.curves = append([]slotCurve{curve}, s.curves...)
+	}
+	return s
+}
+
+// inOrder sorts points by slots.
+func inOrder(points []point) []point {
+	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
+	return points
+}
+
+func curveTitle(c *ReplayCurve) string {
+	if c.Source == SampledCurve {
+		return "lru, all sizes (sampled)"
+	}
+	return "lru, all sizes (exact)"
+}
+
+func replayMRC(r *Replay) *slotSheet {
+	s := replaySheet(r, "Miss ratio of LRU by slots")
+	s.yLabel = "miss ratio"
+	s.yAxis = func(a *plot.Axis) { setAxis(a, 0, 1, percentTicks()) }
+	s.curves = []slotCurve{{curveTitle(r.Curve), policyLine("lru", 0), curveShares(r.Curve, true), false}}
+	return s
+}
+
+func curveShares(c *ReplayCurve, misses bool) []point {
+	var points []point
+	for _, p := range c.Points {
+		h := share(p.Hits, c.Lookups)
+		if misses {
+			h = 1 - h
+		}
+		points = append(points, point{float64(p.Slots), h})
+	}
+	return points
+}
