@@ -142,7 +142,7 @@ func (p *replayPlot) picture(r *Replay) picture {
 
 func replaySheet(r *Replay, what string) *slotSheet {
 	s := &slotSheet{what: what, name: filepath.Base(r.Trace), row: r.Row}
-	s.sub = r.Format + " format · " + formatCount(r.Lookups) + " lookups"
+	s.sub = r.Format + " format · " + lookupCount(r.Lookups)
 	if r.Unique > 0 {
 		s.sub += " · " + formatCount(r.Unique) + " unique keys"
 	}

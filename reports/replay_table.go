@@ -33,7 +33,7 @@ func ReplaySummary(w io.Writer, r *Replay, width int) error {
 }
 
 func replayHead(w io.Writer, r *Replay, width int) error {
-	parts := []string{r.Format + " format", formatCount(r.Lookups) + " lookups"}
+	parts := []string{r.Format + " format", lookupCount(r.Lookups)}
 	if r.Unique > 0 {
 		parts = append(parts, formatCount(r.Unique)+" unique keys")
 	}
@@ -46,6 +46,8 @@ func replayHead(w io.Writer, r *Replay, width int) error {
 	_, err := io.WriteString(w, shortenText(printable(r.Trace), width)+"\n"+flow(parts, width))
 	return err
 }
+
+func lookupCount(n int64) string { return plural(int(n), "lookup") }
 
 func replayTables(w io.Writer, r *Replay, width int) error {
 	if len(r.Tables) == 0 {

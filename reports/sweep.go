@@ -163,5 +163,9 @@ func sweepLevels(r *sim.Result) []slotLevel {
 }
 
 func levelName(p *sim.SweepPoint) string {
-	return fmt.Sprintf("on %s (%s), no slots: %s", printable(p.Pool), printable(p.Device), formatSI(p.Throughput))
+	where := printable(p.Pool)
+	if p.Device != p.Pool {
+		where += " (" + printable(p.Device) + ")"
+	}
+	return fmt.Sprintf("on %s, no slots: %s", where, formatSI(p.Throughput))
 }

@@ -43,6 +43,9 @@ func (r *Replayer) foretell(ctx context.Context) error {
 	if len(r.offline) == 0 || len(r.trace) == 0 {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return ctx.Err() // to find out what comes next takes a while
+	}
 	rows := r.opt.Rows
 	if rows == 0 {
 		rows = r.all.Distinct()

@@ -106,6 +106,9 @@ func (r *KeyReader) At(err error) *FileError {
 	return &e
 }
 
+// Format returns the format by which the file is read: one of Formats().
+func (r *KeyReader) Format() string { return r.max.Format }
+
 // Keys returns how many keys were read.
 func (r *KeyReader) Keys() int64 { return r.keys }
 
