@@ -10,6 +10,7 @@ import (
 	"stowage/scenarios"
 	"stowage/sim/engine"
 	"stowage/sim/slots"
+	"stowage/workloads/lookups"
 )
 
 // Exit codes.
@@ -60,11 +61,12 @@ func complain(w io.Writer, err error) {
 		return
 	}
 	var place *spec.Error
+	var fault *lookups.FileError
 	if list, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range list.Unwrap() {
 			complain(w, e)
 		}
-	} else if errors.As(err, &place) && err == error(place) {
+	} else if errors.As(err, &place) && err == error(place) || errors.As(err, &fault) && err == error(fault) {
 		fmt.Fprintln(w, err)
 	} else {
 		fmt.Fprintln(w, "stowage:", err)

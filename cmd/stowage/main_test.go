@@ -167,6 +167,7 @@ func (f *full) Write(p []byte) (int, error) {
 func TestFullOutput(t *testing.T) {
 	scenario := filepath.Join(t.TempDir(), "x.toml")
 	writeFile(t, scenario, strings.Replace(longScenario, "10_000", "1", 1))
+	trace := writeTrace(t, 100)
 	for _, c := range []struct {
 		left int
 		args []string
@@ -178,6 +179,9 @@ func TestFullOutput(t *testing.T) {
 		{0, []string{"run", "-o", t.TempDir(), "--format", "json", scenario}},
 		{10, []string{"run", "-o", t.TempDir(), "--format", "csv", scenario}},
 		{10, []string{"run", "-o", t.TempDir(), "--format", "bench", scenario}},
+		{10, []string{"replay", "--slots", "3", trace}},
+		{0, []string{"replay", "--slots", "3", "--format", "json", trace}},
+		{10, []string{"replay", "--slots", "3", "--format", "csv", trace}},
 	} {
 		var errs bytes.Buffer
 		code := run(context.Background(), c.args, &full{c.left}, &errs)

@@ -29,12 +29,14 @@ func TestMain(m *testing.M) {
 //	files DIR NAME…           the folder holds just these files
 //	sametree A B              two folders hold the same files, byte for byte
 //	rounds N[,N…] FILE        the file (or stdout) is JSON results of so many rounds
+//	pack FILE NEW             the file as .gz, .zst or, a text of keys, as .oracleGeneral
+//	columns FILE NEW FROM-TO  some columns of a CSV file (or stdout)
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "files": files, "sametree": sameTree, "rounds": rounds,
+			"exits": exits, "files": files, "sametree": sameTree, "rounds": rounds, "pack": pack, "columns": columns,
 		},
 	})
 }

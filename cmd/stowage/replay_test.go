@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stowage/reports"
+	"stowage/sim/slots"
+)
+
+// stopAfter is a context that is cancelled when it has been asked so many times.
+type stopAfter struct {
+	context.Context
+	asked atomic.Int64
+	most  int64
+}
+
+func (s *stopAfter) Err() error {
+	if s.asked.Add(1) > s.most {
+		return context.Canceled
+	}
+	return nil
+}
+
+// writeTrace writes a trace of n lookups of a thousand keys.
+func writeTrace(t *testing.T, n int) string {
+	t.Helper()
+	var b strings.Builder
+	state := uint64(1)
+	for range n {
+		state = state*6364136223846793005 + 1442695040888963407
+		fmt.Fprintln(&b, state>>40%1000*(state>>20%1000)/1000)
+	}
+	path := filepath.Join(t.TempDir(), "t.txt")
+	writeFile(t, path, b.String())
+	return path
+}
+
+// TestReplayInterrupt stops a replay between two batches: what was counted until then is
+// printed, and is what a replay of so many lookups counts; a policy that waits for the end has
+// counted nothing; no file is written.
+func TestReplayInterrupt(t *testing.T) {
+	path := writeTrace(t, 4*batchKeys)
+	dir := filepath.Join(t.TempDir(), "out")
+	for _, stop := range []int64{2, 3, 4} {
+		var out, errs bytes.Buffer
+		ctx := &stopAfter{Context: context.Background(), most: stop}
+		code := run(ctx, []string{"replay", "--policy", "lru,min", "--slots", "50", "--format", "json", "-o", dir, path, path}, &out, &errs)
+		var rows []reports.ReplayRow
+		if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
+			t.Fatalf("%v: %s", err, &out)
+		}
+		want := (stop - 1) * batchKeys // the first question is whether to begin
+		if code != exitFailed || len(rows) != 1 || rows[0].Policy != "lru" || rows[0].Lookups != want {
+			t.Errorf("exit code %d, rows %v, want lru with %d lookups", code, rows, want)
+		}
+		for _, part := range []string{
+			fmt.Sprintf("interrupted after %d lookups; what is printed is of these, but of min, which had to wait", want),
+			"nothing of it is written to " + dir, "interrupted: 1 of 2 traces were not replayed",
+		} {
+			if !strings.Contains(errs.String(), part) {
+				t.Errorf("standard error does not say %q:\n%s", part, &errs)
+			}
+		}
+		_, whole, _ := command("replay", "--slots", "50", "--format", "json", "--max-lookups", fmt.Sprint(want), path)
+		var cut []reports.ReplayRow
+		if err := json.Unmarshal([]byte(whole), &cut); err != nil || cut[0].Misses != rows[0].Misses {
+			t.Errorf("%v: interrupted: %d misses, want %v", err, rows[0].Misses, cut)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Error("something was written")
+		}
+	}
+	// In the first read nothing is replayed yet.
+	var out, errs bytes.Buffer
+	code := run(&stopAfter{Context: context.Background(), most: 3}, []string{"replay", "--slots", "5%", path}, &out, &errs)
+	if want := fmt.Sprintf("interrupted after %d lookups of the first read; nothing was replayed", 2*batchKeys); code != exitFailed || out.Len() > 0 || !strings.Contains(errs.String(), want) {
+		t.Errorf("exit code %d, %s, %s", code, &out, &errs)
+	}
+}
+
+// TestReplaySameFigures: however many processors there are and whatever is asked for
+// beside it, a table counts the same, and the curve agrees with every table of LRU.
+func TestReplaySameFigures(t *testing.T) {
+	path := writeTrace(t, 3*batchKeys+17)
+	rows := func(args ...string) map[string]int64 {
+		t.Helper()
+		code, out, errs := command(append(append([]string{"replay", "--format", "json"}, args...), path)...)
+		var rows []reports.ReplayRow
+		if err := json.Unmarshal([]byte(out), &rows); err != nil || code != exitFine {
+			t.Fatalf("%v: exit code %d: %s", err, code, errs)
+		}
+		misses := map[string]int64{}
+		for _, r := range rows {
+			if r.Hits+r.Misses != r.Lookups {
+				t.Errorf("%+v: hits and misses are not all lookups", r)
+			}
+			misses[fmt.Sprint(r.Policy, r.Slots, r.Source)] = r.Misses
+		}
+		return misses
+	}
+	all := rows("--policy", "all", "--slots", "1,7,100,10%", "--mrc", "--warmup", "1000")
+	runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(runtime.NumCPU())
+	for _, p := range slots.Policies() {
+		for key, misses := range rows("--policy", p.Name, "--slots", "7", "--warmup", "1000") {
+			if all[key] != misses {
+				t.Errorf("%s: %d misses alone, %d among others", key, misses, all[key])
+			}
+		}
+	}
+	for _, n := range []int{1, 7, 100} {
+		if table, curve := all[fmt.Sprint("lru", n, "table")], all[fmt.Sprint("lru", n, "exact")]; table != curve || table == 0 {
+			t.Errorf("lru, %d slots: %d misses in the table, %d by the curve", n, table, curve)
+		}
+	}
+}
+
+// TestPointsOf: sizes rise, are at most the last, hold 1, 2 and 5 times powers of ten, and
+// are few.
+func TestPointsOf(t *testing.T) {
+	for _, most := range []int{1, 5, 100, 101, 12345, 1 << 28} {
+		points := pointsOf(most, func(n int) int64 { return int64(n) })
+		seen := map[int]bool{}
+		for i, p := range points {
+			if i > 0 && p.Slots <= points[i-1].Slots || p.Slots > most || p.Hits != int64(p.Slots) {
+				t.Fatalf("%d: point %d is %v", most, i, p)
+			}
+			seen[p.Slots] = true
+		}
+		if !seen[most] || len(points) > 900 {
+			t.Errorf("%d: %d points, the last %v", most, len(points), points[len(points)-1])
+		}
+		for decade := 1; decade <= most; decade *= 10 {
+			for _, m := range []int{1, 2, 5} {
+				if m*decade <= most && !seen[m*decade] {
+					t.Errorf("%d: no point at %d", most, m*decade)
+				}
+			}
+		}
+	}
+}
+
+// TestProgress: a line now and then, and it goes away; elsewhere than on a terminal there is
+// none.
+func TestProgress(t *testing.T) {
+	file, err := os.Open(writeTrace(t, 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	now := time.Unix(0, 0)
+	var b bytes.Buffer
+	p := newProgress(&b, func() time.Time { return now })
+	if p.w != nil {
+		t.Fatal("a buffer is taken for a terminal")
+	}
+	p.begin("x/t.txt", "counting", file, 0)
+	now = now.Add(time.Second)
+	p.show(10)
+	p.clear()
+	if b.Len() > 0 {
+		t.Errorf("shown on no terminal: %q", &b)
+	}
+	p.w = &b
+	p.begin("x/t.txt", "replaying", file, 4_000_000)
+	now = now.Add(100 * time.Millisecond)
+	p.show(500_000) // too soon
+	now = now.Add(400 * time.Millisecond)
+	p.show(1_000_000)
+	p.show(1_000_001)
+	if want := "\rt.txt: replaying 1.0 M lookups (25 %), 2.0 M lookups/s"; b.String() != want {
+		t.Errorf("got %q, want %q", &b, want)
+	}
+	now = now.Add(time.Second)
+	b.Reset()
+	p.foretold(0, 1)
+	if line := b.String(); !strings.HasPrefix(line, "\rt.txt: replaying what had to know the future: 0.0 M of 0.0 M lookups") {
+		t.Errorf("got %q", line)
+	}
+	b.Reset()
+	p.clear()
+	if line := b.String(); strings.Trim(line, " \r") != "" || !strings.HasSuffix(line, "\r") {
+		t.Errorf("cleared by %q", line)
+	}
+}

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"stowage/reports"
+	"stowage/sim/slots"
+	"stowage/workloads/lookups"
+)
+
+// traceReplay replays one trace.
+type traceReplay struct {
+	flags *replayFlags
+	path  string
+	bar   *progress
+	note  func(format string, args ...any) // things to know, for people
+
+	// Of the first read, where one is needed; counted says that there was one.
+	counted bool
+	lookups int64
+	numbers *lookups.Densifier // all keys; nil: not held
+	unique  int64
+	end     error // how the trace ended: nil at its end, else a fault
+}
+
+// batchKeys is how many keys are read at a time.
+const batchKeys = 1 << 15
+
+// errInterrupted ends a read that the user stopped.
+var errInterrupted = errors.New("interrupted")
+
+// run replays the trace. What was counted before an error is returned with it; nil:
+// nothing was.
+func (t *traceReplay) run(ctx context.Context) (*reports.Replay, error) {
+	start := time.Now()
+	if err := t.count(ctx); err != nil {
+		return nil, err
+	}
+	r := &reports.Replay{Trace: t.path, Unique: t.unique, Warmup: t.flags.warmup.of(t.lookups), Row: t.flags.row.Bytes}
+	r.Devices = devicesFor(t.flags.devices, t.flags.row.Bytes)
+	if t.counted && t.end == nil && r.Warmup >= t.lookups {
+		return nil, t.tooWarm(r.Warmup, t.lookups)
+	}
+	p, err := t.prepare(r)
+	if err != nil {
+		return nil, err
+	}
+	err = t.replay(ctx, p, r)
+	r.Elapsed = time.Since(start)
+	if r.Lookups == 0 {
+		return nil, err
+	}
+	if err == nil && r.Warmup >= r.Lookups {
+		return nil, t.tooWarm(r.Warmup, r.Lookups)
+	}
+	return r, err
+}
+
+func (t *traceReplay) tooWarm(warmup, has int64) error {
+	return fmt.Errorf("%s: --warmup %d leaves nothing to count: the trace has %d lookups", t.path, warmup, has)
+}
+
+// exact reports whether the exact curve is asked for.
+func (t *traceReplay) exact() bool { return t.flags.mrc.value == reports.ExactCurve }
+
+// count reads the trace a first time where unique keys or lookups must be known.
+func (t *traceReplay) count(ctx context.Context) error {
+	f := t.flags
+	unique := f.slots.shares() || t.exact()
+	if !unique && f.warmup.share == 0 {
+		return nil
+	}
+	if err := t.twice(); err != nil {
+		return err
+	}
+	switch {
+	case t.exact():
+		t.note("--mrc reads the trace twice, first to count the unique keys, and holds these, about 30 to 45 bytes each; --mrc=shards reads it once and holds a sample")
+	case unique:
+		t.note("--slots in per cent reads the trace twice, first to count the unique keys, which it holds meanwhile, 15 to 23 bytes each")
+	default:
+		t.note("--warmup in per cent reads the trace twice, first to count its lookups")
+	}
+	if unique {
+		t.numbers = lookups.NewDensifier()
+	}
+	var ids []uint32
+	_, n, err := t.read(ctx, "counting", 0, func(keys []uint64, at *lookups.KeyReader) (err error) {
+		if unique {
+			if ids, err = t.numbers.Dense(ids, keys); err != nil {
+				return at.At(err)
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errInterrupted) {
+		return failed("%s: interrupted after %d lookups of the first read; nothing was replayed", t.path, n)
+	}
+	t.counted, t.lookups, t.end = true, n, err
+	if n == 0 {
+		return t.empty(err)
+	}
+	if unique {
+		t.unique = t.numbers.Distinct()
+	}
+	if !t.exact() {
+		t.numbers = nil
+	}
+	return nil
+}
+
+// empty is the error of a trace without keys.
+func (t *traceReplay) empty(err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: there is no key in it", t.path)
+}
+
+// twice reports what cannot be read twice.
+func (t *traceReplay) twice() error {
+	info, err := os.Stat(t.path)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return fmt.Errorf("%s is not a regular file, and --slots and --warmup in per cent and --mrc read it twice: give numbers, or --mrc=shards", t.path)
+	}
+	return err
+}
+
+// read reads the trace, up to limit keys (0: all of them), and hands them on batch by
+// batch. It returns the format and how many were read, and how the trace ended: nil at
+// its end.
+func (t *traceReplay) read(ctx context.Context, doing string, limit int64, each func(keys []uint64, at *lookups.KeyReader) error) (format string, n int64, err error) {
+	file, err := os.Open(t.path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer file.Close()
+	opt := t.flags.fileOptions()
+	r, err := lookups.NewKeyReader(file, t.path, opt)
+	if err != nil {
+		return "", 0, t.hint(err)
+	}
+	defer r.Close()
+	t.bar.begin(t.path, doing, file, t.lookups)
+	// Two buffers: what is handed on may be in use while the next is read.
+	buffers := [2][]uint64{make([]uint64, batchKeys), make([]uint64, batchKeys)}
+	for i := 0; limit == 0 || n < limit; i = 1 - i {
+		if ctx.Err() != nil {
+			return r.Format(), n, errInterrupted
+		}
+		keys := buffers[i]
+		if limit > 0 {
+			keys = keys[:min(int64(len(keys)), limit-n)]
+		}
+		got, err := r.Read(keys)
+		if got > 0 {
+			if err := each(keys[:got], r); err != nil {
+				return r.Format(), n, err
+			}
+			n += int64(got)
+			t.bar.show(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return r.Format(), n, nil
+		}
+		if err != nil {
+			return r.Format(), n, raise(err)
+		}
+	}
+	return r.Format(), n, nil
+}
+
+// hint says how to read a file as CSV whose name does not say that it is one.
+func (t *traceReplay) hint(err error) error {
+	if t.flags.column != "" && strings.Contains(err.Error(), "only the formats csv and parquet have columns") {
+		return fmt.Errorf("%w: give --trace-format csv to read it as such", err)
+	}
+	return err
+}
+
+// replayParts are what a trace is fed to.
+type replayParts struct {
+	tables *slots.Replayer // nil: no tables
+	curve  *curveMaker     // nil: no curve
+}
+
+// prepare makes the tables and the curve, and says what memory they take beyond that
+// of the slots.
+func (t *traceReplay) prepare(r *reports.Replay) (*replayParts, error) {
+	p := &replayParts{}
+	var tables []slots.Config
+	for _, policy := range t.flags.policy {
+		for _, n := range t.flags.slots.resolve(t.unique) {
+			tables = append(tables, slots.Config{Policy: policy, Slots: n})
+		}
+	}
+	if len(tables) > 0 {
+		if err := t.explainMemory(); err != nil {
+			return nil, err
+		}
+		var err error
+		p.tables, err = slots.NewReplayer(tables, slots.ReplayOptions{
+			Warmup: r.Warmup, MaxKept: t.flags.maxKept, MaxTrace: t.flags.maxHeld,
+			Progress: func(p slots.ReplayProgress) {
+				if p.Foretell > 0 {
+					t.bar.foretold(p.Foretold, p.Foretell)
+				}
+			},
+		})
+		if err != nil {
+			return nil, t.renamed(err)
+		}
+	}
+	if t.flags.mrc.value != "" {
+		curve, err := t.newCurve(r.Warmup)
+		if err != nil {
+			return nil, t.renamed(err)
+		}
+		p.curve = curve
+	}
+	return p, nil
+}
+
+// renamed calls limits of package slots by their flags.
+func (t *traceReplay) renamed(err error) error {
+	text := strings.NewReplacer("MaxKept", "--max-kept", "MaxTrace", "--max-held").Replace(err.Error())
+	return fmt.Errorf("%s: %s", t.path, text)
+}
+
+func (t *traceReplay) explainMemory() error {
+	var future, forever []string
+	for _, policy := range t.flags.policy {
+		needs, err := slots.NeedsOf(policy)
+		if err != nil {
+			return err
+		}
+		if needs.Future {
+			future = append(future, policy)
+		}
+		if needs.Keys {
+			forever = append(forever, policy)
+		}
+	}
+	if len(future) > 0 {
+		t.note("%s must know the future: the trace is held, about 9 bytes a lookup and 20 a unique key", strings.Join(future, ", "))
+	}
+	if len(forever) > 0 {
+		t.note("%s never forgets a key: all unique keys are held, about 30 bytes each", strings.Join(forever, ", "))
+	}
+	return nil
+}
+
+// replay reads the trace and fills in the results.
+func (t *traceReplay) replay(ctx context.Context, p *replayParts, r *reports.Replay) error {
+	var feedErr error
+	format, n, err := t.read(ctx, "replaying", t.lookups, func(keys []uint64, at *lookups.KeyReader) error {
+		if p.curve != nil {
+			p.curve.add(keys)
+		}
+		if p.tables != nil {
+			if feedErr = p.tables.Feed(keys); feedErr != nil {
+				return feedErr
+			}
+		}
+		return nil
+	})
+	r.Format, r.Lookups = format, n
+	interrupted := errors.Is(err, errInterrupted)
+	if feedErr != nil {
+		err = t.renamed(feedErr)
+	} else if err == nil && t.counted {
+		err = t.changed(n)
+	}
+	if p.tables != nil {
+		results, stopped := p.tables.Finish(ctx)
+		interrupted = interrupted || feedErr == nil && errors.Is(stopped, context.Canceled)
+		if stopped != nil && feedErr == nil && !errors.Is(stopped, context.Canceled) && err == nil {
+			err = t.renamed(stopped)
+		}
+		r.Tables = tableCounts(results, r.Warmup)
+		if feedErr != nil { // in the middle of a batch
+			for _, c := range r.Tables {
+				r.Lookups = max(r.Lookups, c.Lookups+r.Warmup)
+			}
+		}
+	}
+	if p.curve != nil {
+		curve, bad := p.curve.finish()
+		if bad != nil && err == nil {
+			err = fmt.Errorf("%s: %w", t.path, bad)
+		}
+		r.Curve = curve
+	}
+	switch {
+	case interrupted:
+		return t.interrupted(r)
+	case r.Lookups == 0:
+		return t.empty(err)
+	}
+	return err
+}
+
+// changed compares the second read, which ended without an error, with the first.
+func (t *traceReplay) changed(n int64) error {
+	if n < t.lookups {
+		return fmt.Errorf("%s changed while it was read: %d lookups, then %d", t.path, t.lookups, n)
+	}
+	return t.end
+}
+
+// interrupted says what was counted.
+func (t *traceReplay) interrupted(r *reports.Replay) error {
+	var short []string
+	for _, c := range r.Tables {
+		if c.Lookups < max(0, r.Lookups-r.Warmup) && (len(short) == 0 || short[len(short)-1] != c.Policy) {
+			short = append(short, c.Policy)
+		}
+	}
+	what := "what is printed is of these"
+	if len(short) > 0 {
+		what += ", but of " + strings.Join(distinct(short), ", ") + ", which had to wait for the end of the trace, of fewer or none"
+	}
+	if t.flags.out != "" {
+		what += "; nothing of it is written to " + t.flags.out
+	}
+	return failed("%s: interrupted after %d lookups; %s", t.path, r.Lookups, what)
+}
+
+// tableCounts are the results with the rate of each.
+func tableCounts(results []slots.ReplayResult, warmup int64) []reports.ReplayCounts {
+	var counts []reports.ReplayCounts
+	for _, x := range results {
+		counts = append(counts, reports.ReplayCounts{
+			Policy: x.Policy, Slots: x.Slots, Lookups: x.Lookups, Misses: x.Misses, Rate: rateOf(x.Lookups+warmup, x.Busy),
+		})
+	}
+	return counts
+}
+
+// rateOf is lookups per second. A clock that has not moved counts as its smallest step.
+func rateOf(n int64, busy time.Duration) float64 {
+	return float64(n) / max(busy, time.Nanosecond).Seconds()
+}
