@@ -85,8 +85,14 @@ func (p *progress) share(n int64) string {
 	return fmt.Sprintf(" (%.0f %%)", 100*min(share, 1))
 }
 
+// longestLine is how much of a line is shown: one that a terminal breaks would stay.
+const longestLine = 78
+
 // line replaces the line that is shown.
 func (p *progress) line(text string) {
+	if runes := []rune(text); len(runes) > longestLine {
+		text = "…" + string(runes[len(runes)-longestLine+1:])
+	}
 	n := len([]rune(text))
 	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.width-n)))
 	p.width = n

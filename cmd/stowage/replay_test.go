@@ -187,6 +187,13 @@ func TestProgress(t *testing.T) {
 	if line := b.String(); !strings.HasPrefix(line, "\rt.txt: replaying what had to know the future: 0.0 M of 0.0 M lookups") {
 		t.Errorf("got %q", line)
 	}
+	p.what = strings.Repeat("x", 100)
+	b.Reset()
+	now = now.Add(time.Second)
+	p.show(2)
+	if n := len([]rune(b.String())); n != longestLine+1 {
+		t.Errorf("a long line is %d characters", n)
+	}
 	b.Reset()
 	p.clear()
 	if line := b.String(); strings.Trim(line, " \r") != "" || !strings.HasSuffix(line, "\r") {
