@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/sim/slots"
 )
 
@@ -134,6 +135,36 @@ func TestRelocatedUpdate(t *testing.T) {
 	g.mustRun()
 	if wrong := m.end(); wrong != "" || m.moved != 1 {
 		t.Errorf("%d updates were relocated, want 1: %s", m.moved, wrong)
+	}
+}
+
+// The update of a bypassed row waits twice for the units that were planned before it:
+// when it begins, for those that were planned while it was computed (FBGEMM), and when
+// it ends, for those planned since. In both runs round 2 gives row 1 a slot.
+func TestUpdateWaitsForFills(t *testing.T) {
+	for _, c := range []struct {
+		name                   string
+		read, index            float64
+		forward, slow, updated time.Duration
+	}{
+		// See TestDependencies: the slot is filled at 4 us, then the update takes 1/4.
+		{"before", 0, 1e6, 0, us / 4, 4250 * time.Nanosecond},
+		// Round 1 updates from 29.25 to 30.5 us. Round 2 is read at 30 and filled at 31.
+		{"meanwhile", 1e-5, 0, 8250 * time.Nanosecond, 1250 * time.Nanosecond, 31 * us},
+	} {
+		spec := oneLayer(t, 1, 0, 1, 1)
+		spec.Lookahead = 1
+		spec.Layers[0].Slots.Shortage = slots.Bypass
+		spec.Costs.Read, spec.Costs.Index = c.read, unit.RowRate(c.index)
+		g := newSlowRig(t, spec, c.slow)
+		g.forward = always(c.forward)
+		m := watch(g.feed)
+		var at time.Duration
+		g.feed.rounds[1].updated.OnFire(func() { at = g.e.Now() })
+		g.mustRun()
+		if wrong := m.end(); wrong != "" || at != c.updated {
+			t.Errorf("%s: round 1 is updated at %v, want %v; %s", c.name, at, c.updated, wrong)
+		}
 	}
 }
 

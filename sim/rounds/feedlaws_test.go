@@ -100,16 +100,18 @@ func TestSplitByHand(t *testing.T) {
 }
 
 // A unit that is cut into parts takes slots from all units before it: it waits until
-// they have released theirs, however far it might be planned ahead.
+// they have released theirs, however far it might be planned ahead: round 0 is over
+// at 12 us, 4 keys of index and a fill later round 1 is ready.
 func TestSplitWaitsForTheRest(t *testing.T) {
 	spec := batches(t, 4, 2, 0, 0, 0, 0, 0, 1, 2, 3)
 	spec.Lookahead = 1
 	spec.Layers[0].Slots.Shortage = slots.Split
+	spec.Costs.Index = 1e6
 	g := newSlowRig(t, spec, us)
 	g.forward = always(10 * us)
 	g.mustRun()
-	if g.ready[1] != 12*us {
-		t.Errorf("round 1 is ready at %v, want 12us, one after round 0", g.ready[1])
+	if g.ready[1] != 17*us || g.feed.Waits() != 1 {
+		t.Errorf("round 1 is ready at %v after %d waits, want 17us after one", g.ready[1], g.feed.Waits())
 	}
 }
 
@@ -212,6 +214,18 @@ func TestWriteBackBytes(t *testing.T) {
 		if w, _ := g.total(); w.Out != c.out || float64(w.Counts.WriteBacks) != c.out/100 || w.In != 200 {
 			t.Errorf("%s, no dirty bit %v: %v bytes out, %v in, %d rows; want %v", c.rule, c.noBit, w.Out, w.In, w.Counts.WriteBacks, c.out)
 		}
+	}
+}
+
+// Of two rows on one slot one is bypassed: it is in host memory already.
+func TestEagerBypass(t *testing.T) {
+	spec := batches(t, 2, 1, 0, 1)
+	spec.WriteBack = Eager
+	spec.Layers[0].Slots.Shortage = slots.Bypass
+	g := newRig(t, spec)
+	g.mustRun()
+	if w := g.feed.Round(0); w.Out != 100 || w.Counts.WriteBacks != 1 {
+		t.Errorf("%v bytes out, %d rows; want 100 and 1", w.Out, w.Counts.WriteBacks)
 	}
 }
 
