@@ -115,7 +115,6 @@ type slowSets struct {
 	future [][]uint32
 	round  int
 	flight [][]uint32
-	c      Counts
 }
 
 type slowLine struct {
