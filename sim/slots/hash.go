@@ -11,6 +11,9 @@ func (t *Table) original(k uint32) uint64 {
 	if t.interned != nil {
 		return t.interned[k]
 	}
+	if t.single && t.ids != nil {
+		k = uint32(t.ids.keys[k]) // of the table's own interner
+	}
 	if o := t.cfg.Origin; o != nil {
 		k = o[k]
 	}

@@ -19,7 +19,7 @@ type heapCell struct {
 }
 
 func newSlotHeap(slots int) slotHeap {
-	h := slotHeap{cells: make([]heapCell, 0, slots), at: make([]int32, slots), aside: make([]heapCell, 0, slots)}
+	h := slotHeap{cells: make([]heapCell, 0, slots), at: make([]int32, slots)}
 	for s := range h.at {
 		h.at[s] = none
 	}

@@ -48,17 +48,6 @@ func (l *list) touch(s int32) {
 	l.push(s)
 }
 
-// touchIn makes s the newest of its list, which is the one with this head.
-func (l *list) touchIn(s, head int32) {
-	n := l.nodes[s]
-	l.nodes[n.prev].next = n.next
-	l.nodes[n.next].prev = n.prev
-	last := l.nodes[head].prev
-	l.nodes[s] = node{last, head}
-	l.nodes[last].next = s
-	l.nodes[head].prev = s
-}
-
 // oldest returns the oldest item of a list that is not empty.
 func (l *list) oldest() int32 { return l.nodes[l.head].next }
 

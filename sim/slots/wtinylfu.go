@@ -15,7 +15,7 @@ import "stowage/workloads/lookups"
 // pinned it grows at the cost of the main part, which keeps what it grew: in rounds,
 // the window is as large as the rounds in flight.
 //
-// State: 9 bytes per slot, and 8 of the sketch.
+// State: 9 bytes per slot, in replay 16, and 8 of the sketch.
 type wTinyLFU struct {
 	t                            *Table
 	window, probation, protected list
@@ -24,30 +24,33 @@ type wTinyLFU struct {
 	sketch                       sketch
 	full                         bool // all slots hold rows
 
-	hashes  [touchAhead]uint64 // in replay, of the next keys
-	touched uint64             // see touch
+	replayed directory
+	hashes   [touchAhead]uint64 // in replay, of the next keys
+	touched  uint64             // see touch
 }
 
-// The lists, in the order of their heads.
+// The lists, also in replay.
 const (
-	inWindow uint8 = iota
+	inWindow = iota
 	onProbation
 	isProtected
 )
 
 func newWTinyLFU(t *Table) (policy, error) {
-	n, c := t.cfg.occupiable(), t.cfg.Slots
-	lists := newLists(n, 3)
+	c := t.cfg.Slots
 	window := max(1, c/100)
 	return &wTinyLFU{
-		t: t, window: lists[0], probation: lists[1], protected: lists[2],
-		windowSize: window, protectedSize: share(c-window, 80, 100),
-		at:     make([]uint8, n),
-		sketch: newSketch(n),
+		t: t, windowSize: window, protectedSize: share(c-window, 80, 100),
+		sketch: newSketch(t.cfg.occupiable()),
 	}, nil
 }
 
 func (p *wTinyLFU) begin(r lookups.Round) error {
+	if p.at == nil {
+		n := p.t.cfg.occupiable()
+		lists := newLists(n, 3)
+		p.window, p.probation, p.protected, p.at = lists[0], lists[1], lists[2], make([]uint8, n)
+	}
 	p.window.rescan()
 	p.probation.rescan()
 	p.protected.rescan()
@@ -62,8 +65,12 @@ func (p *wTinyLFU) victim(int) int32       { return p.makeRoom() }
 func (p *wTinyLFU) fill(slot int32, _ int) { p.enter(slot) }
 
 func (p *wTinyLFU) use(s int32) {
-	if at := p.at[s]; at != onProbation {
-		p.window.touchIn(s, p.window.head+int32(at)) // of the window or the protected
+	switch p.at[s] {
+	case inWindow:
+		p.window.touch(s)
+		return
+	case isProtected:
+		p.protected.touch(s)
 		return
 	}
 	p.probation.remove(s)
@@ -116,12 +123,22 @@ func (p *wTinyLFU) makeRoom() int32 {
 }
 
 // better reports whether the row in slot a was used more lately than that in b.
-func (p *wTinyLFU) better(a, b int32) bool {
-	t := p.t
-	return p.sketch.estimate(t.hashOf(t.keys[a])) > p.sketch.estimate(t.hashOf(t.keys[b]))
+func (p *wTinyLFU) better(a, b int32) bool { return p.betterKey(p.t.keys[a], p.t.keys[b]) }
+
+func (p *wTinyLFU) betterKey(a, b uint32) bool {
+	return p.sketch.estimate(p.t.hashOf(a)) > p.sketch.estimate(p.t.hashOf(b))
+}
+
+func (p *wTinyLFU) mark(known []uint64) {
+	for l := range int32(3) {
+		p.replayed.mark(known, l)
+	}
 }
 
 func (p *wTinyLFU) replay(keys []uint32) (misses int) {
+	if p.replayed.at == nil {
+		p.replayed.make(p.t, p.t.cfg.occupiable(), 3)
+	}
 	for len(keys) > 0 {
 		n := min(len(keys), touchAhead)
 		p.touch(keys[:n])
@@ -131,39 +148,64 @@ func (p *wTinyLFU) replay(keys []uint32) (misses int) {
 	return misses
 }
 
-// touch hashes keys that are about to be looked up and reads what the sketch and the
-// mapping have on them: the processor fetches their memory at the same time.
+// touch hashes keys that are about to be looked up and reads what the sketch has on
+// them: the processor fetches its memory, and their entries', at the same time.
 func (p *wTinyLFU) touch(keys []uint32) {
-	dense, sum := p.t.index.dense, uint64(0)
+	p.replayed.touch(keys)
+	sum := uint64(0)
 	for i, k := range keys {
 		h := p.t.hashOf(k)
 		p.hashes[i] = h
 		sum ^= p.sketch.block(h).rows[0]
-		if dense != nil {
-			sum ^= uint64(dense[k])
-		}
 	}
 	p.touched = sum // so that the reads are made
 }
 
 // uses looks up keys that have been touched.
 func (p *wTinyLFU) uses(keys []uint32) (misses int) {
-	t := p.t
+	d := &p.replayed
 	for i, k := range keys {
 		p.sketch.add(p.hashes[i])
-		if s := t.index.get(k); s != none {
-			p.use(s)
+		e := d.find(k)
+		if e == none {
+			misses++
+			p.miss(k)
 			continue
 		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom()
-			t.replace(s, k)
+		if list := d.entries[e].list; list != onProbation {
+			d.move(e, list)
+			continue
 		}
-		p.enter(s)
+		d.move(e, isProtected)
+		if d.lens[isProtected] > p.protectedSize {
+			d.move(d.oldest(isProtected), onProbation)
+		}
 	}
 	return misses
+}
+
+// miss is makeRoom and enter by keys.
+func (p *wTinyLFU) miss(k uint32) {
+	d := &p.replayed
+	d.enter(k, inWindow)
+	if p.t.used < p.t.cfg.Slots {
+		p.t.used++
+		if d.lens[inWindow] > p.windowSize {
+			d.move(d.oldest(inWindow), onProbation)
+		}
+		return
+	}
+	candidate, list := d.oldest(inWindow), int32(onProbation)
+	if d.lens[list] == 0 {
+		list = isProtected
+	}
+	if d.lens[list] > 0 {
+		rival := d.oldest(list)
+		if p.betterKey(d.entries[candidate].key, d.entries[rival].key) {
+			d.drop(rival)
+			d.move(candidate, onProbation)
+			return
+		}
+	}
+	d.drop(candidate)
 }
