@@ -11,7 +11,7 @@ import (
 	"stowage/workloads/lookups"
 )
 
-var large = flag.Bool("large", false, "benchmarks also replay the IntZipf traces of 10 M and 100 M keys, which takes minutes and 2 GB")
+var large = flag.Bool("large", false, "the reference test replays P3 at all sizes, and benchmarks also replay the IntZipf traces of 10 M and 100 M keys, which takes minutes and 2 GB")
 
 // benchTrace is an IntZipf(1.0) trace and the slots to replay it with.
 type benchTrace struct {

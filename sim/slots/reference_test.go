@@ -50,7 +50,7 @@ func TestReference(t *testing.T) {
 		"P3.lis.zst":                       "P3.lis.zst",
 	}
 	if testing.Short() || raceDetector {
-		delete(files, "P3.lis.zst") // 3.9 M lookups, 9 sizes
+		delete(files, "P3.lis.zst") // 3.9 M lookups
 	}
 	f, err := os.Open(filepath.Join(traces, "reference.csv"))
 	if err != nil {
@@ -77,6 +77,9 @@ func TestReference(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if some := []string{"4096", "32768", "262144"}; name == "P3.lis.zst" && !*large && !slices.Contains(some, row[2]) {
+			continue
+		}
 		slots, n, misses := atoi(t, row[2]), atoi(t, row[3]), atoi(t, row[4])
 		if len(keys[name]) != n {
 			t.Fatalf("%s: %d lookups, want %d", name, len(keys[name]), n)
@@ -99,9 +102,9 @@ func TestReference(t *testing.T) {
 		})
 		checked++
 	}
-	// 26 sizes of the five small files by eleven policies of this package, and 9 sizes
-	// of P3.
-	if want := 11 * (26 + 9*(len(files)-5)); checked < want {
+	// 26 sizes of the five small files by eleven policies of this package, and 3 of
+	// the 9 of P3.
+	if want := 11 * (26 + 3*(len(files)-5)); checked < want {
 		t.Errorf("only %d rows of the reference were checked, want %d", checked, want)
 	}
 }
