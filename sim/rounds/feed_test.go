@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,28 @@ func checkFeed(t *rapid.T) {
 	if g.feed.Waits() != h.feed.Waits() || g.feed.Splits() != h.feed.Splits() {
 		t.Fatalf("%d waits and %d splits, with other costs %d and %d", g.feed.Waits(), g.feed.Splits(), h.feed.Waits(), h.feed.Splits())
 	}
+}
+
+// The same run has the same times, to the last event.
+func TestFeedRepeats(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		a := drawRig(t, spec)
+		if a == nil {
+			t.Skip("a spec that is refused")
+		}
+		b, err := tryRig(t, spec, a.slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.forward, b.backward = a.forward, a.backward
+		if x, y := a.run(), b.run(); (x == nil) != (y == nil) {
+			t.Fatal(x, y)
+		}
+		if !slices.Equal(a.ready, b.ready) || !slices.Equal(a.ends, b.ends) || a.e.Events() != b.e.Events() {
+			t.Fatalf("ready %v and %v, over %v and %v", a.ready, b.ready, a.ends, b.ends)
+		}
+	})
 }
 
 // counted is the work of a round without its times.

@@ -40,6 +40,7 @@ type rig struct {
 	feed *Feed
 
 	forward, backward func(r int) time.Duration
+	slow              time.Duration // see newSlowRig
 
 	next    int           // the round to compute
 	busy    bool          // with it
@@ -66,7 +67,7 @@ func newSlowRig(t tester, spec Spec, slow time.Duration) *rig {
 
 func tryRig(t tester, spec Spec, slow time.Duration) (*rig, error) {
 	none := func(int) time.Duration { return 0 }
-	g := &rig{t: t, e: engine.New(engine.Options{MaxEvents: 1e7}), forward: none, backward: none}
+	g := &rig{t: t, e: engine.New(engine.Options{MaxEvents: 1e7}), forward: none, backward: none, slow: slow}
 	var err error
 	hooks := Hooks{Ready: g.isReady}
 	if slow > 0 {
