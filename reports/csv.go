@@ -15,7 +15,7 @@ var roundsHeader = []string{
 	"lookups", "unique", "hits", "misses", "evictions", "write_backs", "hit_ratio",
 	"in_bytes", "out_bytes", "used_slots",
 	// Later columns are added at the end, so that readers by position still work.
-	"bypasses", "traded_bytes", "store_reads", "store_writes",
+	"bypasses", "traded_bytes", "store_reads", "store_writes", "past_bytes",
 }
 
 // RoundsCSV writes a header and one row for every training round of r, commas
@@ -67,6 +67,7 @@ func fillRow(row []string, d *sim.Round) {
 		count(s.Traded)
 		count(s.StoreReads)
 		count(s.StoreWrites)
+		count(s.BytesPast)
 	}
 }
 

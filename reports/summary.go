@@ -135,6 +135,7 @@ func sumSlots(rounds []sim.Round) (s slotSums, any bool) {
 		s.StoreWrites += d.Slots.StoreWrites
 		s.BytesIn += d.Slots.BytesIn
 		s.BytesOut += d.Slots.BytesOut
+		s.BytesPast += d.Slots.BytesPast
 		s.Stall += d.Stall
 	}
 	return s, any
@@ -185,6 +186,9 @@ func summarySlots(w io.Writer, r *sim.Result, width int) error {
 	count("write-backs", func(s *slotSums) int64 { return s.WriteBacks })
 	bytes("bytes into slots", func(s *slotSums) int64 { return s.BytesIn })
 	bytes("bytes written back", func(s *slotSums) int64 { return s.BytesOut })
+	if all.BytesPast > 0 {
+		bytes("bytes past slots", func(s *slotSums) int64 { return s.BytesPast })
+	}
 	if all.Traded > 0 {
 		bytes("bytes traded", func(s *slotSums) int64 { return s.Traded })
 	}

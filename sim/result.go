@@ -126,9 +126,10 @@ type SlotCounters struct {
 	Traded      int64   `json:"bytes_traded,omitempty"` // between devices: rows and gradients
 	StoreReads  int64   `json:"store_reads,omitempty"`  // rows from the tier below host memory
 	StoreWrites int64   `json:"store_writes,omitempty"`
-	BytesIn     int64   `json:"bytes_in"`  // host to device
-	BytesOut    int64   `json:"bytes_out"` // device to host
-	Used        int64   `json:"used"`      // slots in use after the round
+	BytesIn     int64   `json:"bytes_in"`             // host into slots
+	BytesOut    int64   `json:"bytes_out"`            // slots to host
+	BytesPast   int64   `json:"bytes_past,omitempty"` // between host and device, both ways, past the slots
+	Used        int64   `json:"used"`                 // slots in use after the round
 }
 
 // Stall is how long stages waited for embedding rows for one cause, summed over

@@ -338,6 +338,7 @@ func (run *Run) addRound(rd *Round, f *rounds.Feed) {
 	s.WriteBacks += int64(c.WriteBacks)
 	s.BytesIn += int64(w.In)
 	s.BytesOut += int64(w.Out)
+	s.BytesPast += int64(w.Past)
 	s.Used += int64(c.Used)
 	s.Traded += int64(w.Traded)
 	s.StoreReads += int64(w.StoreReads)

@@ -43,8 +43,6 @@ const (
 
 	// A round reads its rows once the round before has updated them.
 	extractAfterUpdate
-
-	dependencies
 )
 
 // await waits for what a dependency asks, unless a test has cut it.

@@ -293,6 +293,10 @@ func (t *tables) tradeAll(u int) {
 	for r := first; r < t.ends[u]; r++ {
 		t.trades[r] = t.trade(r)
 		t.work.Traded += t.trades[r].bytes
+		if !t.spec.ReadOnly {
+			_, bytes := t.state(r)
+			t.work.Past += 2 * bytes
+		}
 		if t.spec.Scope == PerDevice { // every device asks each owner
 			for owner, n := range t.trades[r].asked {
 				t.load.index[owner] += n

@@ -26,15 +26,14 @@ func (t *tables) updated(r, bypassed int) (m rowMove, bytes float64, n int) {
 
 // state is what moves in each direction when the optimizer state of a round's rows
 // is read or written on the hosts.
-func (t *tables) state(r int) rowMove {
+func (t *tables) state(r int) (m rowMove, bytes float64) {
 	load := newLoad(t.spec)
 	for i := range t.layers {
 		if l := &t.layers[i]; l.StateBytes > 0 {
 			t.touched(l, r, l.StateBytes, load.back)
 		}
 	}
-	m, _ := load.move(load.back)
-	return m
+	return load.move(load.back)
 }
 
 // touched adds the unique rows of a layer that round r looks up, by owner.

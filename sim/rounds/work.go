@@ -8,7 +8,11 @@ import (
 // Work is what a unit asks of the hardware.
 type Work struct {
 	Counts  slots.Counts // of all tables together
-	In, Out float64      // bytes: host to devices, devices to hosts
+	In, Out float64      // bytes: hosts to slots, slots to hosts
+
+	// Past are bytes between hosts and devices, both ways, that go past the slots:
+	// bypassed rows, and optimizer state that stays on the hosts.
+	Past float64
 
 	Traded float64 // bytes that devices receive from each other
 
@@ -39,6 +43,7 @@ func (w *Work) add(v Work) {
 	w.Counts = w.Counts.Add(v.Counts)
 	w.In += v.In
 	w.Out += v.Out
+	w.Past += v.Past
 	w.Traded += v.Traded
 	w.StoreReads += v.StoreReads
 	w.StoreWrites += v.StoreWrites
@@ -148,7 +153,10 @@ func (l *load) work() Work {
 	}
 	w.fill, w.In = l.move(l.fill)
 	w.back, w.Out = l.move(l.back)
-	w.serve, _ = l.move(l.serve)
+	w.serve, w.Past = l.move(l.serve)
+	if !l.spec.ReadOnly {
+		w.Past *= 2 // read before computing, written after
+	}
 	w.storeUp, w.StoreReads = l.inStore(l.storeUp)
 	w.storeDown, w.StoreWrites = l.inStore(l.storeDown)
 	return w

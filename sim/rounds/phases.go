@@ -1,0 +1,184 @@
+package rounds
+
+import (
+	"errors"
+
+	"stowage/sim/engine"
+	"stowage/sim/slots"
+)
+
+// readAll reads the samples of one unit after the other.
+func (f *Feed) readAll(p *engine.Process) {
+	for u := range f.units {
+		if q := u - f.spec.Queue; q >= 0 {
+			f.await(p, queueBound, f.units[q].unique)
+		}
+		if f.spec.Sequential && u > 0 {
+			p.Wait(f.units[u-1].ended)
+		}
+		if f.spec.Rebuild && u > 0 {
+			p.Wait(f.units[u-1].fetched) // a pass is loaded while the one before is trained
+		}
+		f.sleep(p, f.spec.Costs.Read*float64(f.tables.lookups(u)))
+		f.unitLogs[u].note(WaitInput, p.Now())
+		f.units[u].read.Fire()
+	}
+}
+
+// uniqueAll makes lookups unique.
+func (f *Feed) uniqueAll(p *engine.Process) {
+	for u := range f.units {
+		p.Wait(f.units[u].read)
+		if q := u - f.spec.Queue; q >= 0 {
+			f.await(p, queueBound, f.units[q].planned)
+		}
+		if f.spec.Scope != NoUnique {
+			f.sleep(p, f.spec.Costs.Unique*float64(f.tables.lookups(u)))
+		}
+		f.unitLogs[u].note(WaitInput, p.Now())
+		f.units[u].unique.Fire()
+	}
+}
+
+// planAll decides which rows move.
+func (f *Feed) planAll(p *engine.Process) {
+	for u := range f.units {
+		log := &f.unitLogs[u]
+		p.Wait(f.units[u].unique)
+		if before := u - 1 - f.spec.Lookahead; before >= 0 {
+			if !f.spec.releasesEarly() {
+				f.await(p, planAfterRelease, f.rounds[f.tables.ends[before]-1].computed)
+				log.note(WaitOrder, p.Now())
+			}
+			f.await(p, planAfterRelease, f.units[before].released)
+		}
+		log.note(f.releasing(), p.Now())
+		if err := f.plan(p, u); err != nil {
+			f.fail(err)
+			return
+		}
+		log.note(WaitSlots, p.Now())
+		f.sleep(p, f.work[u].index)
+		log.note(WaitIndex, p.Now())
+		f.units[u].planned.Fire()
+	}
+}
+
+// releasing is what takes time between computing and releasing. Where rows are
+// released before the backward pass, it is the order alone.
+func (f *Feed) releasing() Cause {
+	switch {
+	case f.spec.releasesEarly():
+		return WaitOrder
+	case f.spec.dumps():
+		return WaitHost
+	}
+	return WaitDevices
+}
+
+// plan plans unit u; where the rule says so, it waits for slots.
+func (f *Feed) plan(p *engine.Process, u int) error {
+	for {
+		w, err := f.tables.plan(u)
+		if err == nil {
+			f.work[u], f.plannedN = w, u+1
+			f.released[u] = u + 1 - f.tables.inFlight()
+			f.see(planned, u)
+			return nil
+		}
+		var short *slots.ShortageError
+		oldest := u - f.tables.inFlight()
+		waits := errors.Is(err, errParts) || errors.As(err, &short) && f.tables.mayWait()
+		if !waits || oldest == u {
+			return err
+		}
+		f.tables.waits++
+		p.Wait(f.units[oldest].released)
+		f.tables.release()
+	}
+}
+
+// stageAll brings rows from the tiers below into host memory.
+func (f *Feed) stageAll(p *engine.Process) {
+	for u := range f.units {
+		p.Wait(f.units[u].planned)
+		if seconds := f.work[u].storeUp; seconds > 0 {
+			if u > 0 {
+				f.await(p, stageAfterWriteBack, f.units[u-1].landed)
+			}
+			f.see(stageStarts, u)
+			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
+		}
+		cause := WaitSSD
+		if f.spec.Costs.Remote {
+			cause = WaitRemote
+		}
+		f.unitLogs[u].note(cause, p.Now())
+		f.units[u].staged.Fire()
+	}
+}
+
+// backAll writes the rows back that leave.
+func (f *Feed) backAll(p *engine.Process) {
+	for u := range f.units {
+		p.Wait(f.units[u].planned)
+		if n := f.released[u]; n > 0 {
+			f.await(p, moveAfterUpdate, f.units[n-1].ended)
+		}
+		f.see(leave, u)
+		f.move(p, f.work[u].back, false)
+		if seconds := f.work[u].storeDown; seconds > 0 {
+			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
+		}
+		f.see(backEnds, u)
+		f.units[u].landed.Fire()
+	}
+}
+
+// fetchAll brings the missing rows into their slots.
+func (f *Feed) fetchAll(p *engine.Process) {
+	for u := range f.units {
+		log := &f.unitLogs[u]
+		p.Wait(f.units[u].staged)
+		if u > 0 {
+			f.await(p, fillAfterWriteBack, f.units[u-1].landed)
+		}
+		log.note(WaitHost, p.Now())
+		if n := f.released[u]; n > 0 {
+			f.await(p, moveAfterUpdate, f.units[n-1].ended)
+			if f.spec.WriteBack == Eager {
+				f.await(p, fillAfterEager, f.rounds[f.tables.ends[n-1]-1].wrote)
+			}
+		}
+		log.note(WaitOrder, p.Now())
+		f.see(fillStarts, u)
+		log.note(f.move(p, f.work[u].fill, true), p.Now())
+		f.see(fillEnds, u)
+		f.units[u].fetched.Fire()
+	}
+}
+
+// extractAll lets the devices read the rows of a round, each those that it looks
+// up: its own in its slots, others' over the links between the devices, bypassed
+// ones in host memory at the same time.
+func (f *Feed) extractAll(p *engine.Process) {
+	for r := range f.rounds {
+		u := f.unitOf[r]
+		log := &f.roundLogs[r]
+		f.await(p, extractAfterFill, f.units[u].fetched)
+		if r > 0 {
+			f.await(p, extractAfterUpdate, f.rounds[r-1].updated)
+		}
+		log.note(WaitDevices, p.Now())
+		f.see(extracts, r)
+		start := p.Now()
+		cause := f.move(p, f.work[u].serve, true)
+		if rest := f.duration(f.tables.trades[r].pull) - (p.Now() - start); rest > 0 {
+			p.Sleep(rest)
+			cause = WaitDevices
+		}
+		log.note(cause, p.Now())
+		f.readyN = r + 1
+		f.h.Ready(r)
+	}
+}
