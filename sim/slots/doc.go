@@ -55,7 +55,11 @@
 //
 // # Policies
 //
-// A replacement policy is one file and one line in the list in policy.go.
+// A replacement policy is one file and one line in the list in policy.go. Most admit
+// every row that misses, and none of these has fewer misses than min. lfu-admit and
+// static refuse rows, which are bypassed; static has its rows in their slots before
+// the first round. Those that remember rows that have left their slots (2q, arc, lirs,
+// s3-fifo) do so in memory bounded by the slots.
 //
 // The package has no clock. A table belongs to one goroutine.
 package slots

@@ -9,7 +9,7 @@ import (
 // Plan decides one round: its hits, victims and fills (see the package comment),
 // and pins its rows until Unpin or Release. After an error the table is as it
 // was: a *ShortageError (never under Bypass), or a round that the table cannot take (a key at or above
-// its rows; under min, a round that is not the next of the future).
+// its rows; under min and lookahead, a round that is not the next of the future).
 func (t *Table) Plan(r lookups.Round) (Counts, error) {
 	if t.single {
 		panic("slots: Plan on a table that replays single lookups")

@@ -143,6 +143,21 @@ func TestSizedOfOne(t *testing.T) {
 	})
 }
 
+// TestGDSFIsLFUAged: with one size, GDSF is LFU with dynamic aging, which is made
+// apart from it.
+func TestGDSFIsLFUAged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := drawKeys(t, 24, 400)
+		slots := rapid.IntRange(1, 24).Draw(t, "slots")
+		misses := func(policy string) int {
+			return newTable(t, Config{Slots: slots, Rows: 24, Policy: policy}).Replay(keys)
+		}
+		if got, want := misses("gdsf"), misses("lfu-aged"); got != want {
+			t.Fatalf("gdsf misses %d, lfu-aged %d", got, want)
+		}
+	})
+}
+
 func TestSizedErrors(t *testing.T) {
 	for _, test := range []struct {
 		bytes, rows int64
