@@ -37,7 +37,7 @@ var registered = []entry{
 	{Policy{"lirs", "keep rows whose last two uses were close together, by recency; 1 % of the slots for the others"}, newLIRS},
 	{Policy{"s3-fifo", "a small queue for new rows, a main queue for those used there or missed soon after; no movement on hits"}, newS3FIFO},
 	{Policy{"w-tinylfu", "a small LRU window before a segmented LRU that admits a row only when it was used more lately than its victim"}, newWTinyLFU},
-	{Policy{"gdsf", "evict the row with the fewest lookups, counted from a floor that rises with every eviction; by size where sizes differ"}, newGDSF},
+	{Policy{"gdsf", "evict the row with the fewest lookups, counted from a floor that rises with every eviction (rows of a table have one size)"}, newGDSF},
 	{Policy{"lru-lfu", "an LRU list of half the slots; rows that leave it go to an LFU list, and leave that"}, newLRULFU},
 	{Policy{"static", "a hot set chosen before the run stays; no other row is admitted"}, newStatic},
 	{Policy{"lookahead", "evict a row that the next rounds do not use, by last use, else the one used farthest ahead (needs the future)"}, newLookahead},
