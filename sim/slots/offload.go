@@ -50,30 +50,69 @@ const maxBins = 1 << 20
 // number of bins of the histograms, evenly spaced from no row to all. The first
 // warmup rounds fill the caches but are not counted.
 func Offload(trace *lookups.Trace, tables []workloads.Table, bins, warmup int) ([]TableOffload, error) {
-	if bins < 1 || bins > maxBins {
-		return nil, fmt.Errorf("bins = %d: want 1 to %d", bins, maxBins)
-	}
-	split, err := newTableSplit(tables, trace.Rows())
-	if err != nil {
-		return nil, err
-	}
 	if warmup < 0 || warmup >= trace.Rounds() {
 		return nil, fmt.Errorf("warm-up = %d rounds: want 0 to %d, the trace has %d", warmup, trace.Rounds()-1, trace.Rounds())
 	}
-	measured := make([]*RoundDistances, len(tables))
-	for i, t := range tables {
-		if measured[i], err = NewRoundDistances(t.Rows, warmup); err != nil {
-			return nil, fmt.Errorf("table %q: %w", t.Name, err)
-		}
+	m, err := NewOffloadMeter(tables, bins, warmup)
+	if err != nil {
+		return nil, err
+	}
+	if rows := m.Rows(); rows != trace.Rows() {
+		return nil, fmt.Errorf("the trace has keys below %d, the tables have %d rows together: give the tables that the trace was made of", trace.Rows(), rows)
 	}
 	for r := range trace.Rounds() {
-		for i, part := range split.round(trace.Round(r)) {
-			measured[i].Add(part)
-		}
+		m.Add(trace.Round(r))
 	}
-	out := make([]TableOffload, len(tables))
-	for i, t := range tables {
-		out[i] = tableOffload(t, measured[i].Unique(), bins, trace.Rounds()-warmup)
+	return m.Tables()
+}
+
+// OffloadMeter is Offload for rounds that come one by one. Memory is bounded by the
+// rows, whatever the number of rounds: about 5 bytes a row and 4 to 8 a distinct row.
+type OffloadMeter struct {
+	tables   []workloads.Table
+	split    *tableSplit
+	measured []*RoundDistances
+	bins     int
+	warmup   int
+	rounds   int
+}
+
+// NewOffloadMeter returns the state before the first round; see Offload.
+func NewOffloadMeter(tables []workloads.Table, bins, warmup int) (*OffloadMeter, error) {
+	if bins < 1 || bins > maxBins {
+		return nil, fmt.Errorf("bins = %d: want 1 to %d", bins, maxBins)
+	}
+	m := &OffloadMeter{tables: tables, split: newTableSplit(tables), bins: bins, warmup: warmup}
+	for _, t := range tables {
+		d, err := NewRoundDistances(t.Rows, warmup)
+		if err != nil {
+			return nil, fmt.Errorf("table %q: %w", t.Name, err)
+		}
+		m.measured = append(m.measured, d)
+	}
+	return m, nil
+}
+
+// Rows returns the rows of all tables together: all keys are below.
+func (m *OffloadMeter) Rows() int64 { return m.split.rows() }
+
+// Add measures the next round.
+func (m *OffloadMeter) Add(r lookups.Round) {
+	for i, part := range m.split.round(r) {
+		m.measured[i].Add(part)
+	}
+	m.rounds++
+}
+
+// Tables returns the statistics of the rounds so far. Without a round after the warm-up
+// there are none, which is an error.
+func (m *OffloadMeter) Tables() ([]TableOffload, error) {
+	if m.rounds <= m.warmup {
+		return nil, fmt.Errorf("warm-up = %d rounds: there were %d, and none is left to count", m.warmup, m.rounds)
+	}
+	out := make([]TableOffload, len(m.tables))
+	for i, t := range m.tables {
+		out[i] = tableOffload(t, m.measured[i].Unique(), m.bins, m.rounds-m.warmup)
 	}
 	return out, nil
 }
@@ -139,17 +178,22 @@ type tableSplit struct {
 	parts []lookups.Round
 }
 
-func newTableSplit(tables []workloads.Table, rows int64) (*tableSplit, error) {
+func newTableSplit(tables []workloads.Table) *tableSplit {
 	s := &tableSplit{parts: make([]lookups.Round, len(tables))}
 	end := int64(0)
 	for _, t := range tables {
 		end += t.Rows
 		s.ends = append(s.ends, end)
 	}
-	if end != rows {
-		return nil, fmt.Errorf("the trace has keys below %d, the tables have %d rows together: give the tables that the trace was made of", rows, end)
+	return s
+}
+
+// rows returns the rows of all tables together.
+func (s *tableSplit) rows() int64 {
+	if len(s.ends) == 0 {
+		return 0
 	}
-	return s, nil
+	return s.ends[len(s.ends)-1]
 }
 
 // round returns the tables' parts of a round, with keys from 0 on in each. They are valid

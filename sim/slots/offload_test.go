@@ -146,3 +146,36 @@ func TestOffloadIsLRU(t *testing.T) {
 		}
 	})
 }
+
+// TestOffloadMeter: rounds that come one by one, and what is asked in between.
+func TestOffloadMeter(t *testing.T) {
+	trace := record(t, 6, [][]uint32{{0, 1, 0}, {0, 4}, {2, 4, 0, 5}, {1, 1, 4}})
+	tables := []workloads.Table{{Name: "user", Rows: 4}, {Name: "item", Rows: 2}}
+	m, err := NewOffloadMeter(tables, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Rows() != 6 {
+		t.Errorf("%d rows", m.Rows())
+	}
+	for i := range trace.Rounds() {
+		if got, err := m.Tables(); (err == nil) != (i > 1) {
+			t.Errorf("after %d rounds: %v, %v", i, got, err)
+		}
+		m.Add(trace.Round(i))
+	}
+	got, err := m.Tables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Offload(trace, tables, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if _, err := NewOffloadMeter(tables, 4, -1); err == nil {
+		t.Error("a negative warm-up is accepted")
+	}
+}
