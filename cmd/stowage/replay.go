@@ -28,6 +28,7 @@ type replayFlags struct {
 	sampled int // most keys of the sample
 	row     bytesFlag
 	devices deviceList
+	offload offloadFlags
 
 	maxLookups int64
 	maxLine    int
@@ -60,11 +61,15 @@ word csv is what is printed, as in stowage run; --trace-format csv reads as CSV.
 
 Memory does not grow with the trace but for: min, lookahead and static, which must
 know the future and hold the trace; lfu-admit, which holds all keys; numbers of slots
-in per cent and --mrc, which hold the unique keys. These two also read the trace
-twice, as does --warmup in per cent. A note says so.
+in per cent, --mrc, and --offload-stats without --tables, which hold the unique keys.
+These three also read the trace twice, as does --warmup in per cent. A note says so.
+
+--offload-stats writes what TorchRec's planner wants to know of every embedding table
+(the fields of EmbeddingOffloadStats) as a JSON array. Keys are then rows, numbered
+through the tables of --tables, and --batch lookups make a global batch.
 
 Without --slots there are tables of 1% and 10% of the unique keys, or none where
---mrc asks for all sizes and no --policy is named.
+--mrc or --offload-stats is given and no --policy is named.
 
 Ctrl-C stops it: what has been counted is printed.`,
 		Example: `  stowage replay --policy lru,sieve,s3-fifo --slots 1000,1%,10% trace.oracleGeneral.zst
@@ -92,6 +97,10 @@ Ctrl-C stops it: what has been counted is printed.`,
 	flags.StringVarP(&f.out, "out", "o", "", "`folder` for replay.json, replay.csv and plots")
 	flags.Var(&f.row, "row", "`size` of a slot, as 256B: marks what fits the memory of every accelerator")
 	flags.Var(&f.devices, "devices", "mark these device `types` instead, commas between them")
+	flags.StringVar(&f.offload.file, "offload-stats", "", "`file` for per-table statistics, for TorchRec's planner")
+	flags.Var(&f.offload.tables, "tables", "`rows` of each table, as 1460,583 or user=1460,item=583 (default one of all unique keys)")
+	flags.IntVar(&f.offload.batch, "batch", 0, "`lookups` of a global batch, over all tables")
+	flags.IntVar(&f.offload.bins, "bins", 1000, "`bins` of the histograms")
 	flags.Int64Var(&f.maxLookups, "max-lookups", lookups.DefaultFileKeys, "most lookups of one trace")
 	flags.IntVar(&f.maxLine, "max-line", lookups.DefaultFileLine, "most bytes of one line")
 	f.maxBytes.Bytes = lookups.DefaultFileBytes
@@ -115,7 +124,7 @@ func traceFiles(c *cobra.Command, args []string) error {
 }
 
 func (f *replayFlags) run(c *cobra.Command, paths []string) error {
-	if err := f.complete(c); err != nil {
+	if err := f.complete(c, len(paths)); err != nil {
 		return err
 	}
 	var replays []*reports.Replay // what can be written
@@ -144,6 +153,9 @@ func (f *replayFlags) run(c *cobra.Command, paths []string) error {
 			if err := reports.ReplaySummary(c.OutOrStdout(), r, terminalWidth()); err != nil {
 				return failure{err}
 			}
+			if f.offload.file != "" && err == nil {
+				fmt.Fprintf(c.OutOrStdout(), "\nWritten: %s\n", f.offload.file)
+			}
 		}
 	}
 	if err := f.printAll(c.OutOrStdout(), shown); err != nil {
@@ -153,8 +165,11 @@ func (f *replayFlags) run(c *cobra.Command, paths []string) error {
 }
 
 // complete makes what the flags leave open definite.
-func (f *replayFlags) complete(c *cobra.Command) error {
+func (f *replayFlags) complete(c *cobra.Command, traces int) error {
 	set := c.Flags().Changed
+	if err := f.offload.complete(set, traces); err != nil {
+		return err
+	}
 	if f.print.value == "" {
 		f.print.value = "table"
 	}
@@ -167,7 +182,7 @@ func (f *replayFlags) complete(c *cobra.Command) error {
 	if f.sampled < 0 {
 		return fmt.Errorf("--shards-keys %d: want how many keys to hold, or 0 for no bound", f.sampled)
 	}
-	if f.mrc.value == "" || set("policy") {
+	if f.mrc.value == "" && f.offload.file == "" || set("policy") {
 		if len(f.slots) == 0 {
 			f.slots = slotList{{share: 0.01}, {share: 0.1}}
 		}

@@ -2,24 +2,16 @@ package main
 
 import (
 	"math"
-	"sync"
-	"time"
 
 	"stowage/reports"
 	"stowage/sim/slots"
 )
 
-// curveMaker counts LRU's hits at every number of slots, on a goroutine of its own:
-// while it counts one batch, the next is read and replayed.
+// curveMaker counts LRU's hits at every number of slots.
 type curveMaker struct {
+	follower
 	source string
-	count  func(keys []uint64) error
 	result func() (lookups int64, points []reports.ReplayPoint)
-
-	running sync.WaitGroup
-	busy    time.Duration
-	seen    int64
-	err     error
 }
 
 // newCurve makes the curve that is asked for.
@@ -47,31 +39,19 @@ func (t *traceReplay) exactCurve(m *curveMaker, warmup int64) error {
 	if err != nil {
 		return err
 	}
-	var ids []uint32
-	m.count = func(keys []uint64) (err error) {
-		if ids, err = t.numbers.Dense(ids, keys); err != nil {
-			return err
+	numbers := t.dense()
+	m.count = func(keys []uint64) error {
+		ids, err := numbers(keys)
+		if err == nil {
+			s.Add(ids)
 		}
-		if t.numbers.Distinct() > t.unique {
-			return errChanged
-		}
-		s.Add(ids)
-		return nil
+		return err
 	}
 	m.result = func() (int64, []reports.ReplayPoint) {
 		c := s.Curve()
 		return c.Lookups(), pointsOf(c.Enough(), c.Hits)
 	}
 	return nil
-}
-
-// errChanged says that a second read found keys that the first did not.
-var errChanged = changedError{}
-
-type changedError struct{}
-
-func (changedError) Error() string {
-	return "changed while it was read: there are keys that were not there"
 }
 
 // enough is the least number of slots from which on the estimate does not rise.
@@ -83,25 +63,10 @@ func enough(e *slots.Estimate) int {
 	return most
 }
 
-// add counts a batch; the keys must stay as they are until the next call.
-func (m *curveMaker) add(keys []uint64) {
-	m.running.Wait()
-	if m.err != nil {
-		return
-	}
-	m.running.Go(func() {
-		start := time.Now()
-		m.err = m.count(keys)
-		m.busy += time.Since(start)
-		m.seen += int64(len(keys))
-	})
-}
-
 // finish returns the curve of what was counted.
 func (m *curveMaker) finish() (*reports.ReplayCurve, error) {
-	m.running.Wait()
-	if m.err != nil {
-		return nil, m.err
+	if err := m.wait(); err != nil {
+		return nil, err
 	}
 	c := &reports.ReplayCurve{Source: m.source, Rate: rateOf(m.seen, m.busy)}
 	c.Lookups, c.Points = m.result()

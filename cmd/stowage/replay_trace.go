@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"stowage/reports"
@@ -24,9 +25,11 @@ type traceReplay struct {
 	// Of the first read, where one is needed; counted says that there was one.
 	counted bool
 	lookups int64
-	numbers *lookups.Densifier // all keys; nil: not held
+	numbers *lookups.Densifier // all keys; nil: not held any more
 	unique  int64
-	end     error // how the trace ended: nil at its end, else a fault
+
+	renumbering sync.Mutex // numbers, in the second read
+	end         error      // how the trace ended: nil at its end, else a fault
 }
 
 // batchKeys is how many keys are read at a time.
@@ -72,7 +75,7 @@ func (t *traceReplay) exact() bool { return t.flags.mrc.value == reports.ExactCu
 // count reads the trace a first time where unique keys or lookups must be known.
 func (t *traceReplay) count(ctx context.Context) error {
 	f := t.flags
-	unique := f.slots.shares() || t.exact()
+	unique := f.slots.shares() || t.renumbers()
 	if !unique && f.warmup.share == 0 {
 		return nil
 	}
@@ -80,6 +83,8 @@ func (t *traceReplay) count(ctx context.Context) error {
 		return err
 	}
 	switch {
+	case t.renumbers() && !t.exact():
+		t.note("--offload-stats without --tables reads the trace twice, first to count the unique keys, and holds these, about 30 to 45 bytes each")
 	case t.exact():
 		t.note("--mrc reads the trace twice, first to count the unique keys, and holds these, about 30 to 45 bytes each; --mrc=shards reads it once and holds a sample")
 	case unique:
@@ -109,10 +114,32 @@ func (t *traceReplay) count(ctx context.Context) error {
 	if unique {
 		t.unique = t.numbers.Distinct()
 	}
-	if !t.exact() {
+	if !t.renumbers() {
 		t.numbers = nil
 	}
 	return nil
+}
+
+// renumbers reports whether the second read needs the numbers of the first.
+func (t *traceReplay) renumbers() bool {
+	o := &t.flags.offload
+	return t.exact() || o.file != "" && len(o.tables) == 0
+}
+
+// dense returns a function that renumbers batches as the first read did.
+func (t *traceReplay) dense() func(keys []uint64) ([]uint32, error) {
+	var ids []uint32
+	return func(keys []uint64) (dense []uint32, err error) {
+		t.renumbering.Lock()
+		defer t.renumbering.Unlock()
+		if ids, err = t.numbers.Dense(ids, keys); err != nil {
+			return nil, err
+		}
+		if t.numbers.Distinct() > t.unique {
+			return nil, errors.New("it changed while it was read: there are keys that were not there")
+		}
+		return ids, nil
+	}
 }
 
 // empty is the error of a trace without keys.
@@ -127,7 +154,7 @@ func (t *traceReplay) empty(err error) error {
 func (t *traceReplay) twice() error {
 	info, err := os.Stat(t.path)
 	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return fmt.Errorf("%s is not a regular file, and --slots and --warmup in per cent and --mrc read it twice: give numbers, or --mrc=shards", t.path)
+		return fmt.Errorf("%s is not a regular file, and is read twice: give --slots and --warmup as numbers, --mrc=shards, and --offload-stats with --tables", t.path)
 	}
 	return err
 }
@@ -186,8 +213,9 @@ func (t *traceReplay) hint(err error) error {
 
 // replayParts are what a trace is fed to.
 type replayParts struct {
-	tables *slots.Replayer // nil: no tables
-	curve  *curveMaker     // nil: no curve
+	tables  *slots.Replayer // nil: no tables
+	curve   *curveMaker     // nil: no curve
+	offload *offloadMaker   // nil: no statistics
 }
 
 // prepare makes the tables and the curve, and says what memory they take beyond that
@@ -223,6 +251,13 @@ func (t *traceReplay) prepare(r *reports.Replay) (*replayParts, error) {
 			return nil, t.renamed(err)
 		}
 		p.curve = curve
+	}
+	if t.flags.offload.file != "" {
+		offload, err := t.newOffload(r.Warmup)
+		if err != nil {
+			return nil, err
+		}
+		p.offload = offload
 	}
 	return p, nil
 }
@@ -263,6 +298,9 @@ func (t *traceReplay) replay(ctx context.Context, p *replayParts, r *reports.Rep
 		if p.curve != nil {
 			p.curve.add(keys)
 		}
+		if p.offload != nil {
+			p.offload.add(keys)
+		}
 		if p.tables != nil {
 			if feedErr = p.tables.Feed(keys); feedErr != nil {
 				return feedErr
@@ -296,6 +334,11 @@ func (t *traceReplay) replay(ctx context.Context, p *replayParts, r *reports.Rep
 			err = fmt.Errorf("%s: %w", t.path, bad)
 		}
 		r.Curve = curve
+	}
+	if p.offload != nil && !interrupted {
+		if bad := t.writeOffload(p.offload); err == nil {
+			err = bad
+		}
 	}
 	switch {
 	case interrupted:
