@@ -366,6 +366,9 @@ func (r *Replayer) drain() {
 // start lets workers replay a batch, each taking the next table that is left, the
 // slowest first, so that they end together.
 func (r *Replayer) start(b *batch) {
+	if b.n == 0 {
+		return // drain does not wait for a batch of nothing
+	}
 	slices.SortStableFunc(r.online, func(x, y *replayed) int { return cmp.Compare(y.result.Busy, x.result.Busy) })
 	var next atomic.Int64
 	for range min(r.opt.Workers, len(r.online)) {

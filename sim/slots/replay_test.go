@@ -286,3 +286,18 @@ func TestReplayerForgets(t *testing.T) {
 		t.Errorf("%d ids in %d cells, there were %d", r.ids.space(), len(r.ids.cells), cells)
 	}
 }
+
+// TestReplayerWholeBatches: a trace that fills its last batch leaves an empty one, which
+// no worker may be at when Finish reads the results (the race detector sees it).
+func TestReplayerWholeBatches(t *testing.T) {
+	r, err := NewReplayer([]Config{{Policy: "lru", Slots: 5}}, ReplayOptions{Rows: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.FeedDense(intZipf(1000, 2*batchLookups)); err != nil {
+		t.Fatal(err)
+	}
+	if results, err := r.Finish(context.Background()); err != nil || results[0].Lookups != 2*batchLookups {
+		t.Errorf("%v, %v", results, err)
+	}
+}
