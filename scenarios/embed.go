@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"stowage/sim"
 	"stowage/sim/placement"
 	"stowage/sim/rounds"
 	"stowage/sim/slots"
-	"stowage/workloads"
 	"stowage/workloads/lookups"
 )
 
@@ -61,27 +61,53 @@ func (s *Scenario) embed(ctx context.Context, spec *placement.Spec) ([]sim.Embed
 	if s.Slots == nil || s.Lookups == nil {
 		return nil, nil
 	}
-	var traces []*lookups.Trace
+	var drawn []recorded
 	for _, l := range sparseLayers(s.Model) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		layer := &s.Model.Layers[l]
-		stream, err := lookups.NewStream(layer.Tables, *s.Lookups, spec.Batch, uint64(s.Seed), uint64(l))
-		if err != nil {
-			return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
-		}
-		trace, err := s.record(interruptible{stream, ctx}, layer)
+		r, err := s.draw(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		traces = append(traces, trace)
+		drawn = append(drawn, r)
 	}
-	return s.reckon(ctx, spec, traces)
+	return s.reckon(ctx, spec, drawn)
+}
+
+// recorded are the lookups of a layer, renumbered to those that occur.
+type recorded struct {
+	trace   *lookups.Trace
+	profile *lookups.Trace // drawn apart, says which rows are hot; nil: none
+}
+
+// draw records the lookups of a layer and, where something asks which rows are hot,
+// as many rounds before the run: from them one can know. A trace file has no other
+// lookups: there the run's own say it.
+func (s *Scenario) draw(ctx context.Context, l int) (recorded, error) {
+	trace, err := s.record(ctx, l, 0)
+	if err != nil {
+		return recorded{}, err
+	}
+	if !s.needsProfile() || s.Lookups.Generator == lookups.Traced {
+		return recorded{trace: trace.Compact()}, nil
+	}
+	profile, err := s.record(ctx, l, profileStream)
+	if err != nil {
+		return recorded{}, err
+	}
+	both := lookups.CompactTogether(trace, profile)
+	return recorded{both[0], both[1]}, nil
+}
+
+// profileStream sets the stream ids of profiles apart from those of layers.
+const profileStream = 1 << 32
+
+// needsProfile reports whether something asks which rows are hot before the run.
+func (s *Scenario) needsProfile() bool {
+	return s.Slots.Replacement == "static" || s.Slots.Feed.Replicated > 0 ||
+		s.Sweep != nil && slices.Contains(s.Sweep.Replacements, "static")
 }
 
 // reckon is embed with the lookups recorded.
-func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, traces []*lookups.Trace) ([]sim.Embedding, error) {
+func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, drawn []recorded) ([]sim.Embedding, error) {
 	spec.Exchange = s.Slots.Feed.Exchange != rounds.NoExchange
 	out := s.embeddings(spec)
 	spec.Lookups = make([]placement.LayerLookups, len(s.Model.Layers))
@@ -90,8 +116,8 @@ func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, traces []*l
 			return nil, err
 		}
 		em := &out[i]
-		em.Trace = traces[i]
-		em.Slots.Rows, em.Slots.Future = em.Trace.Rows(), em.Trace
+		em.Trace, em.Profile = drawn[i].trace, drawn[i].profile
+		em.Slots.Rows, em.Slots.Future, em.Slots.Profile = em.Trace.Rows(), em.Trace, em.Profile
 		spec.Lookups[em.Layer] = s.warmRound(em)
 	}
 	return out, nil
@@ -126,9 +152,19 @@ func (s *Scenario) embeddings(spec *placement.Spec) []sim.Embedding {
 	return out
 }
 
-// record draws the lookups of all rounds of a layer. They are kept sample by sample
-// where several devices may share them, or rounds be split.
-func (s *Scenario) record(stream lookups.Stream, layer *workloads.Layer) (*lookups.Trace, error) {
+// record draws the lookups of all rounds of a layer from the stream of its id and
+// more. They are kept sample by sample where several devices may share them, or rounds
+// be split.
+func (s *Scenario) record(ctx context.Context, l int, more uint64) (*lookups.Trace, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	layer := &s.Model.Layers[l]
+	drawn, err := lookups.NewStream(layer.Tables, *s.Lookups, s.Problem.Batch, uint64(s.Seed), uint64(l)+more)
+	if err != nil {
+		return nil, fmt.Errorf("lookups of layer %q: %w", layer.Name, err)
+	}
+	stream := interruptible{drawn, ctx}
 	record := func() (*lookups.Trace, error) { return lookups.Record(stream, s.Rounds, s.TraceKeys) }
 	if s.needsRaw() {
 		record = func() (*lookups.Trace, error) {
@@ -155,7 +191,7 @@ func (s *Scenario) record(stream lookups.Stream, layer *workloads.Layer) (*looku
 		return nil, fmt.Errorf("the lookups of layer %q end after %d whole rounds of training.rounds = %d: set lookups.wrap = true, or fewer rounds",
 			layer.Name, whole, s.Rounds)
 	}
-	return trace.Compact(), nil // the table's index then holds the touched rows only
+	return trace, nil
 }
 
 // needsRaw reports whether rounds may be divided by samples.

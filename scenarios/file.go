@@ -129,7 +129,8 @@ type driftFile struct {
 type slotsFile struct {
 	Capacity    Amount `toml:"capacity"`
 	Replacement string `toml:"replacement"`
-	Ways        int    `toml:"ways"` // slots of a set; default: one set
+	Window      int    `toml:"window"` // rounds that the policy lookahead sees; default: slots.DefaultWindow
+	Ways        int    `toml:"ways"`   // slots of a set; default: one set
 	Shortage    string `toml:"shortage"`
 	Lookahead   int    `toml:"lookahead"` // rounds
 

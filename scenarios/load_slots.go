@@ -44,7 +44,7 @@ func (b *builder) slots() {
 		key   string
 		value int
 		unit  string
-	}{{"lookahead", f.Lookahead, "rounds"}, {"queue", f.Queue, "rounds"}, {"pass", f.Pass, "rounds"}, {"ways", f.Ways, "slots"}} {
+	}{{"lookahead", f.Lookahead, "rounds"}, {"queue", f.Queue, "rounds"}, {"pass", f.Pass, "rounds"}, {"ways", f.Ways, "slots"}, {"window", f.Window, "rounds"}} {
 		if v.value < 0 || v.value > MaxLookahead {
 			b.fail(at(v.key), "%d: from 0 to MaxLookahead = %d %s", v.value, MaxLookahead, v.unit)
 			return
@@ -60,7 +60,7 @@ func (b *builder) slots() {
 // rules reads how rows are shared, released and written back.
 func (b *builder) rules(s *Slots) {
 	f := b.f.Slots
-	s.Table = slots.Config{Ways: f.Ways, NoDirtyBit: f.DirtyBit != nil && !*f.DirtyBit}
+	s.Table = slots.Config{Ways: f.Ways, Window: f.Window, NoDirtyBit: f.DirtyBit != nil && !*f.DirtyBit}
 	s.Table.Shortage = choose(b, "shortage", f.Shortage, slots.ShortageRules())
 	s.Feed = rounds.Spec{
 		Sequential: f.Overlap != nil && !*f.Overlap, Queue: f.Queue, Pass: f.Pass, Rebuild: f.Rebuild, Lookahead: f.Lookahead,

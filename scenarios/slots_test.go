@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -130,5 +131,32 @@ func TestSlotRules(t *testing.T) {
 				t.Error("a second run differs")
 			}
 		})
+	}
+}
+
+// A static hot set is chosen from lookups before the run: it hits less than one
+// chosen from the run itself would, and more than nothing; what it does not hold is
+// bypassed, and nothing ever leaves.
+func TestStaticHotSet(t *testing.T) {
+	r := run(t, parsed(t, onGPU(`"lru"`, `"static"`, `"1 %"`, `40000`)))
+	hits, bypasses := metric(t, r, "hit_ratio"), metric(t, r, "bypass_ratio")
+	if !(hits > 0.2 && hits < 0.9) || math.Abs(hits+bypasses-1) > 1e-9 || r.Rounds[len(r.Rounds)-1].Slots.Evictions != 0 {
+		t.Errorf("hit ratio %v, bypass ratio %v, last round %+v", hits, bypasses, r.Rounds[len(r.Rounds)-1].Slots)
+	}
+}
+
+// More rounds that a look-ahead sees make it no worse, and a window of all rounds
+// makes it min.
+func TestWindow(t *testing.T) {
+	misses := func(policy, window string) (n int64) {
+		r := run(t, parsed(t, onGPU(`"lru"`, policy+"\n"+window, `"1 %"`, `60000`, `rounds = 12`, `rounds = 20`)))
+		for _, rd := range r.Rounds {
+			n += rd.Slots.Misses
+		}
+		return n
+	}
+	none, all, min := misses(`"lookahead"`, "window = 1"), misses(`"lookahead"`, "window = 30"), misses(`"min"`, "")
+	if none <= all || all != min {
+		t.Errorf("misses %d with a window of 1 round, %d of all, %d with min", none, all, min)
 	}
 }

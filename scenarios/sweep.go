@@ -13,7 +13,6 @@ import (
 	"stowage/sim"
 	"stowage/sim/placement"
 	"stowage/sim/slots"
-	"stowage/workloads/lookups"
 )
 
 // MaxSweep bounds the points of a sweep.
@@ -195,12 +194,12 @@ func (s *Scenario) swept(ctx context.Context, job sim.Job, at sweepRun) (sim.Job
 	spec := job.Problem.Spec
 	spec.Only = make([]int, len(s.Model.Layers))
 	spec.Only[s.Sweep.Layer] = 1 + at.pool
-	traces := make([]*lookups.Trace, len(job.Embeddings))
+	drawn := make([]recorded, len(job.Embeddings))
 	for i := range job.Embeddings {
-		traces[i] = job.Embeddings[i].Trace
+		drawn[i] = recorded{job.Embeddings[i].Trace, job.Embeddings[i].Profile}
 	}
 	var err error
-	if job.Embeddings, err = other.reckon(ctx, &spec, traces); err != nil {
+	if job.Embeddings, err = other.reckon(ctx, &spec, drawn); err != nil {
 		return job, err
 	}
 	if job.Problem, err = placement.NewProblem(spec); err != nil {

@@ -38,6 +38,7 @@ type Embedding struct {
 	Layer    int
 	Trace    *lookups.Trace // at least Job.Rounds rounds
 	Rows     int64          // of the layer
+	Profile  *lookups.Trace // of the same keys, says which rows are hot; nil: the trace itself
 	Layout   lookups.Layout // of the trace's raw lookups, where it has them
 	Slots    slots.Config
 	RowBytes unit.Bytes // of a slot
@@ -193,7 +194,7 @@ func (t *training) embed(stages int) error {
 // RoundsLayer describes an embedding layer of some name to package rounds.
 func (em *Embedding) RoundsLayer(name string) rounds.Layer {
 	return rounds.Layer{
-		Name: name, Trace: em.Trace, Rows: em.Rows, Layout: em.Layout, Slots: em.Slots,
+		Name: name, Trace: em.Trace, Rows: em.Rows, Profile: em.Profile, Layout: em.Layout, Slots: em.Slots,
 		RowBytes: em.RowBytes, OutBytes: em.OutBytes, StateBytes: em.StateBytes,
 		Hosted: em.Hosted, BelowSlots: em.BelowSlots, BelowHosts: em.BelowHosts,
 	}

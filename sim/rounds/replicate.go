@@ -3,12 +3,15 @@ package rounds
 import "math"
 
 // hottest chooses the rows that every device holds: those with the most lookups in
-// all rounds, the first to come among equals. One device has nobody to share with.
+// the profile, or else in all rounds; the smaller key among equals. One device has nobody to share with.
 func (l *Layer) hottest(spec *Spec) []uint32 {
 	if spec.Replicated == 0 || spec.Devices == 1 {
 		return nil
 	}
-	all := l.Trace
+	all := l.Profile
+	if all == nil {
+		all = l.Trace
+	}
 	if all.Rounds() > spec.Rounds {
 		all = all.Passes([]int{spec.Rounds})
 	}

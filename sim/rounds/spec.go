@@ -116,6 +116,10 @@ type Layer struct {
 	Trace *lookups.Trace // at least Rounds rounds
 	Rows  int64          // of the layer; a compact trace has fewer
 
+	// Profile is a trace of the same keys that says which rows are hot, for
+	// Spec.Replicated and the replacement policy static; nil: the trace itself.
+	Profile *lookups.Trace
+
 	// Layout of the trace's raw lookups, where it has them: what each device looks
 	// up, and for splitting rounds.
 	Layout lookups.Layout

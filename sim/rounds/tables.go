@@ -30,14 +30,15 @@ type tables struct {
 // layerTables are the tables of one layer.
 type layerTables struct {
 	*Layer
-	owners  *lookups.Owners
-	units   *lookups.Trace   // its lookups, a unit a round
-	traces  []*lookups.Trace // the same by owner
-	tables  []*slots.Table   // by owner
-	tiers   []*Hierarchy     // by owner
-	uniquer *lookups.Uniquer // for parts
-	raw     []uint32
-	counter // of what the devices ask of each other
+	owners   *lookups.Owners
+	units    *lookups.Trace   // its lookups, a unit a round
+	traces   []*lookups.Trace // the same by owner
+	profiles []*lookups.Trace // by owner, where the layer has one
+	tables   []*slots.Table   // by owner
+	tiers    []*Hierarchy     // by owner
+	uniquer  *lookups.Uniquer // for parts
+	raw      []uint32
+	counter  // of what the devices ask of each other
 }
 
 // part is what one table has to plan of a part of a unit.
@@ -66,6 +67,9 @@ func newTables(spec *Spec) (*tables, error) {
 			return nil, fmt.Errorf("layer %q: %w", l.Name, err)
 		}
 		l.traces = l.owners.Traces()
+		if l.Profile != nil {
+			l.profiles = l.owners.TracesOf(l.Profile)
+		}
 		for w, own := range l.traces {
 			cfg := l.config(own, w, spec)
 			if n := l.owners.Replicated(); cfg.Slots < 1 && n > 0 {
@@ -92,6 +96,10 @@ func (l *layerTables) config(own *lookups.Trace, owner int, spec *Spec) slots.Co
 	cfg := l.Slots
 	cfg.Slots = share(cfg.Slots, owner, spec.Devices) - l.owners.Replicated()
 	cfg.Rows, cfg.Future, cfg.Origin = own.Rows(), own, own.Origins()
+	cfg.Profile = nil
+	if l.profiles != nil {
+		cfg.Profile = l.profiles[owner]
+	}
 	cfg.Eager = spec.WriteBack == Eager
 	cfg.ReadOnly = cfg.ReadOnly || spec.ReadOnly
 	return cfg

@@ -5,25 +5,39 @@ package lookups
 // misses stay the same under every replacement policy, since none looks at the
 // key itself; tables shrink from the layer's rows to the touched ones, and hot
 // rows, which appear early, become neighbours in memory.
-func (t *Trace) Compact() *Trace {
-	c := &Trace{keys: make([]uint32, len(t.keys)), counts: t.counts, ends: t.ends, lookups: t.lookups}
-	u := NewUniquer(t.rows)
-	touched := u.Unique(t.keys).Keys // all keys as one round
-	c.rows = int64(len(touched))
-	for i, k := range t.keys {
-		c.keys[i] = u.position(k)
+func (t *Trace) Compact() *Trace { return CompactTogether(t)[0] }
+
+// CompactTogether is Compact of several traces of one layer, with the same new
+// numbers in all of them.
+func CompactTogether(traces ...*Trace) []*Trace {
+	var all []uint32
+	for _, t := range traces {
+		all = append(all, t.keys...)
 	}
-	if t.raw != nil {
-		c.raw, c.rawEnds = make([]uint32, len(t.raw)), t.rawEnds
-		for i, k := range t.raw {
-			c.raw[i] = u.position(k)
+	u := NewUniquer(traces[0].rows)
+	touched := u.Unique(all).Keys // all keys as one round
+	renumber := func(keys []uint32) []uint32 {
+		out := make([]uint32, len(keys))
+		for i, k := range keys {
+			out[i] = u.position(k)
+		}
+		return out
+	}
+	origin := make([]uint32, len(touched))
+	for i, k := range touched {
+		origin[i] = traces[0].Original(k)
+	}
+	out := make([]*Trace, len(traces))
+	for i, t := range traces {
+		out[i] = &Trace{
+			rows: int64(len(touched)), keys: renumber(t.keys), counts: t.counts, ends: t.ends, lookups: t.lookups,
+			rawEnds: t.rawEnds, origin: origin,
+		}
+		if t.raw != nil {
+			out[i].raw = renumber(t.raw)
 		}
 	}
-	c.origin = make([]uint32, len(touched))
-	for i, k := range touched {
-		c.origin[i] = t.Original(k)
-	}
-	return c
+	return out
 }
 
 // Original returns what key k of a compact trace was before: its row in the layer.

@@ -141,9 +141,12 @@ func (o *Owners) Divide(r Round) []Round {
 
 // Traces returns the trace of every owner: its part of each round. Keys are the
 // owner's own numbers, and Original leads back to the rows of the layer.
-func (o *Owners) Traces() []*Trace {
+func (o *Owners) Traces() []*Trace { return o.TracesOf(o.trace) }
+
+// TracesOf is Traces for another trace with the same keys.
+func (o *Owners) TracesOf(t *Trace) []*Trace {
 	if o.local == nil {
-		return []*Trace{o.trace}
+		return []*Trace{t}
 	}
 	ts := make([]*Trace, o.n)
 	for w := range ts {
@@ -152,8 +155,8 @@ func (o *Owners) Traces() []*Trace {
 	for k, l := range o.local {
 		ts[o.Owner(uint32(k))].origin[l] = o.trace.Original(uint32(k))
 	}
-	for i := range o.trace.Rounds() {
-		for w, r := range o.Divide(o.trace.Round(i)) {
+	for i := range t.Rounds() {
+		for w, r := range o.Divide(t.Round(i)) {
 			ts[w].append(r)
 		}
 	}
