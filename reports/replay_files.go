@@ -132,7 +132,9 @@ func counted(r *Replay) bool {
 	return false
 }
 
-func curved(r *Replay) bool { return r.Curve != nil && r.Curve.Lookups > 0 && len(r.Curve.Points) > 0 }
+func curved(r *Replay) bool {
+	return r.Curve != nil && r.Curve.Lookups > 0 && len(curveShares(r.Curve, false)) > 0
+}
 
 func (p *replayPlot) picture(r *Replay) picture {
 	s := p.sheet(r)
@@ -206,6 +208,9 @@ func replayMRC(r *Replay) *slotSheet {
 func curveShares(c *ReplayCurve, misses bool) []point {
 	var points []point
 	for _, p := range c.Points {
+		if p.Slots < 1 {
+			continue // the axis is logarithmic
+		}
 		h := share(p.Hits, c.Lookups)
 		if misses {
 			h = 1 - h

@@ -77,8 +77,10 @@ func (m *curveMaker) finish() (*reports.ReplayCurve, error) {
 const pointsPerDecade = 100
 
 // pointsOf are points at all sizes to 100 and then 100 a decade, 1, 2 and 5 times
-// powers of ten among them, up to most, where the curve ends.
+// powers of ten among them, up to most, where the curve ends: at one slot when nothing
+// ever hits.
 func pointsOf(most int, hits func(slots int) int64) []reports.ReplayPoint {
+	most = max(most, 1)
 	var points []reports.ReplayPoint
 	add := func(n int) {
 		if n <= most && (len(points) == 0 || n > points[len(points)-1].Slots) {

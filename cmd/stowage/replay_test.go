@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"stowage/reports"
 	"stowage/sim/slots"
@@ -198,5 +201,96 @@ func TestProgress(t *testing.T) {
 	p.clear()
 	if line := b.String(); strings.Trim(line, " \r") != "" || !strings.HasSuffix(line, "\r") {
 		t.Errorf("cleared by %q", line)
+	}
+}
+
+// lruTwin is LRU as one would write it down: hits of a trace with so many slots, the first
+// warmup lookups not counted.
+func lruTwin(keys []uint64, slots, warmup int) (hits int64) {
+	var order []uint64 // newest last
+	for i, k := range keys {
+		if at := slices.Index(order, k); at >= 0 {
+			order = slices.Delete(order, at, at+1)
+			if i >= warmup {
+				hits++
+			}
+		} else if len(order) == slots {
+			order = order[1:]
+		}
+		order = append(order, k)
+	}
+	return hits
+}
+
+// TestReplayAny: any trace, in any format, with any of what can be asked for, gives the
+// figures of the twin, in the table and by the curve, on the terminal and in files.
+func TestReplayAny(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfN(rapid.Uint64Range(0, 12), 1, 60).Draw(t, "keys")
+		if rapid.Bool().Draw(t, "large keys") {
+			for i := range keys {
+				keys[i] *= 0x9e3779b97f4a7c15
+			}
+		}
+		var text strings.Builder
+		for _, k := range keys {
+			fmt.Fprintln(&text, k)
+		}
+		path := filepath.Join(dir, "t.txt")
+		if err := os.WriteFile(path, []byte(text.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		warmup := rapid.IntRange(0, len(keys)-1).Draw(t, "warm-up")
+		args := []string{"replay", "--print", "json", "--warmup", fmt.Sprint(warmup)}
+		slots := rapid.IntRange(1, 15).Draw(t, "slots")
+		for _, part := range [][]string{
+			{"--mrc"}, {"--policy", "lru"}, {"--slots", fmt.Sprintf("%d,100%%", slots)}, {"-o", filepath.Join(dir, "out")}, {"--row", "4GiB"},
+			{"--offload-stats", filepath.Join(dir, "s.json"), "--batch", "1"},
+		} {
+			// Plots take their time.
+			if part[0] == "-o" && rapid.IntRange(0, 19).Draw(t, part[0]) > 0 || !rapid.Bool().Draw(t, part[0]) {
+				continue
+			}
+			args = append(args, part...)
+		}
+		code, out, errs := command(append(args, path)...)
+		if code != exitFine {
+			t.Fatalf("%q: exit code %d: %s", args, code, errs)
+		}
+		var rows []reports.ReplayRow
+		if err := json.Unmarshal([]byte(out), &rows); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if want := lruTwin(keys, r.Slots, warmup); r.Hits != want || r.Lookups != int64(len(keys)-warmup) || r.Rate <= 0 {
+				t.Fatalf("%q: %+v, want %d hits", args, r, want)
+			}
+		}
+	})
+}
+
+// TestAmounts: what a flag prints, it reads.
+func TestAmounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var list slotList
+		if list.Set(rapid.StringMatching(`[0-9. %,]{1,12}`).Draw(t, "text")) != nil {
+			return
+		}
+		var again slotList
+		if err := again.Set(list.String()); err != nil || again.String() != list.String() {
+			t.Fatalf("%s: %v, %v", list.String(), again.String(), err)
+		}
+		for _, n := range list.resolve(1000) {
+			if n < 1 {
+				t.Fatalf("%s: %d slots", list.String(), n)
+			}
+		}
+	})
+	for text, want := range map[string]int64{"1000": 1000, "1%": 10, "0.05%": 1, "0.15 %": 2, "100%": 1000} {
+		var list slotList
+		if err := list.Set(text); err != nil || int64(list.resolve(1000)[0]) != want {
+			t.Errorf("%s: %v, %v, want %d", text, list, err, want)
+		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +44,9 @@ var errInterrupted = errors.New("interrupted")
 // nothing was.
 func (t *traceReplay) run(ctx context.Context) (*reports.Replay, error) {
 	start := time.Now()
+	if err := t.exists(); err != nil {
+		return nil, err
+	}
 	if err := t.count(ctx); err != nil {
 		return nil, err
 	}
@@ -63,6 +68,16 @@ func (t *traceReplay) run(ctx context.Context) (*reports.Replay, error) {
 		return nil, t.tooWarm(r.Warmup, r.Lookups)
 	}
 	return r, err
+}
+
+// exists complains about a file that does not exist, and about a space between --mrc
+// and its word.
+func (t *traceReplay) exists() error {
+	_, err := os.Stat(t.path)
+	if errors.Is(err, fs.ErrNotExist) && t.flags.mrc.value != "" && slices.Contains(t.flags.mrc.known, t.path) {
+		return fmt.Errorf("%w; did you mean \"--mrc=%s\"?", err, t.path)
+	}
+	return err
 }
 
 func (t *traceReplay) tooWarm(warmup, has int64) error {
