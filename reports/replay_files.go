@@ -178,7 +178,11 @@ func replayPolicies(r *Replay) *slotSheet {
 	}
 	if curved(r) {
 		// Below the others: a table of LRU lies on its own curve.
-		curve := slotCurve{curveTitle(r.Curve), solid(otherGrey, 2.6), curveShares(r.Curve, false), false}
+		shares := curveShares(r.Curve, false)
+		if lo, _ := s.slotRange(); len(s.curves) > 0 {
+			shares = from(shares, lo/2)
+		}
+		curve := slotCurve{curveTitle(r.Curve), solid(otherGrey, 2.6), shares, false}
 		s.curves = append([]slotCurve{curve}, s.curves...)
 	}
 	return s
@@ -201,8 +205,27 @@ func replayMRC(r *Replay) *slotSheet {
 	s := replaySheet(r, "Miss ratio of LRU by slots")
 	s.yLabel = "miss ratio"
 	s.yAxis = func(a *plot.Axis) { setAxis(a, 0, 1, percentTicks()) }
-	s.curves = []slotCurve{{curveTitle(r.Curve), policyLine("lru", 0), curveShares(r.Curve, true), false}}
+	s.curves = []slotCurve{{curveTitle(r.Curve), policyLine("lru", 0), from(curveShares(r.Curve, true), r.Curve.rises()), false}}
 	return s
+}
+
+// from leaves out points at fewer slots, which would take the room of those that
+// matter; all of them, and it leaves out none.
+func from(points []point, slots float64) []point {
+	k := slices.IndexFunc(points, func(p point) bool { return p.x >= slots })
+	return points[max(k, 0):]
+}
+
+// rises is the number of slots from which on there are hits to speak of: a hundredth of
+// the most.
+func (c *ReplayCurve) rises() float64 {
+	most := c.Points[len(c.Points)-1].Hits
+	for _, p := range c.Points {
+		if p.Hits*100 >= most {
+			return float64(p.Slots)
+		}
+	}
+	return 0
 }
 
 func curveShares(c *ReplayCurve, misses bool) []point {

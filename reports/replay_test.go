@@ -209,3 +209,28 @@ func TestReplayTextsKeepApart(t *testing.T) {
 		}
 	}
 }
+
+// Curves begin where there is something to see.
+func TestReplaySheetsBegin(t *testing.T) {
+	r := smallReplay()
+	r.Curve = &ReplayCurve{Source: ExactCurve, Lookups: 1000, Points: []ReplayPoint{{1, 0}, {10, 4}, {100, 5}, {199, 90}, {200, 100}, {5000, 500}}}
+	begin := func(s *slotSheet) float64 { return s.curves[0].points[0].x }
+	if got := begin(replayMRC(r)); got != 100 {
+		t.Errorf("the miss ratio begins at %v slots, want 100, where a hundredth of the hits is", got)
+	}
+	if got := begin(replayPolicies(r)); got != 200 {
+		t.Errorf("the curve begins at %v slots, want 200, half of the smallest table", got)
+	}
+	r.Tables = nil
+	if got := begin(replayPolicies(r)); got != 1 {
+		t.Errorf("without tables the curve begins at %v slots", got)
+	}
+	r.Curve.Points = []ReplayPoint{{1, 0}}
+	if got := begin(replayMRC(r)); got != 1 {
+		t.Errorf("without hits the curve begins at %v slots", got)
+	}
+	r.Tables = []ReplayCounts{{Policy: "lru", Slots: 900, Lookups: 1000}}
+	if got := begin(replayPolicies(r)); got != 1 {
+		t.Errorf("a curve below all tables begins at %v slots", got)
+	}
+}
