@@ -112,6 +112,7 @@ Ctrl-C stops it: what has been counted is printed.`,
 	complete(c, "print", outputFormats)
 	complete(c, "trace-format", f.format.known)
 	complete(c, "mrc", f.mrc.known)
+	complete(c, "devices", deviceHelp())
 	return c
 }
 

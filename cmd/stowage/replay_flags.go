@@ -296,6 +296,15 @@ func replacementHelp() []string {
 	return words
 }
 
+// deviceHelp lists the device types with their titles for completion.
+func deviceHelp() []string {
+	var words []string
+	for _, d := range hw.Devices() {
+		words = append(words, d.Name+"\t"+d.Title)
+	}
+	return words
+}
+
 // devicesFor returns the device types to mark, and how many rows their memories
 // hold: those named, or all accelerators.
 func devicesFor(named deviceList, row unit.Bytes) []reports.ReplayDevice {

@@ -49,7 +49,7 @@ func (t *traceReplay) count(ctx context.Context) error {
 	case t.exact():
 		t.note("--mrc reads the trace twice, first to count the unique keys, and holds these, about 30 to 45 bytes each; --mrc=shards reads it once and holds a sample")
 	case unique:
-		t.note("--slots in per cent reads the trace twice, first to count the unique keys, which it holds meanwhile, 15 to 23 bytes each")
+		t.note("--slots in per cent reads the trace twice, first to count the unique keys, which it holds meanwhile, 15 to 25 bytes each")
 	default:
 		t.note("--warmup in per cent reads the trace twice, first to count its lookups")
 	}

@@ -294,3 +294,33 @@ func TestAmounts(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayChanged: a trace that changes between two reads is not replayed as if it had
+// not.
+func TestReplayChanged(t *testing.T) {
+	for after, want := range map[string]string{
+		"1\n2\n":       "changed while it was read: 3 lookups, then 2",
+		"1\n2\n7\n":    "changed while it was read: there are keys that were not there",
+		"1\n2\n1\n9\n": "", // what was added since is left for the next time
+	} {
+		path := filepath.Join(t.TempDir(), "t.txt")
+		writeFile(t, path, "1\n2\n1\n")
+		f := &replayFlags{policy: policyList{"lru"}, slots: slotList{{share: 1}}, maxLookups: 10, maxLine: 10, maxKept: 100, maxHeld: 10}
+		f.maxBytes.Bytes = 100
+		f.mrc.value = reports.ExactCurve
+		r := &traceReplay{flags: f, path: path, bar: newProgress(nil, time.Now), note: func(string, ...any) {}}
+		if err := r.count(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, path, after)
+		result := &reports.Replay{}
+		p, err := r.prepare(result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.replay(context.Background(), p, result)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", after, err, want)
+		}
+	}
+}

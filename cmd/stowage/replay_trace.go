@@ -136,10 +136,10 @@ func (t *traceReplay) explainMemory() error {
 		}
 	}
 	if len(future) > 0 {
-		t.note("%s must know the future: the trace is held, about 9 bytes a lookup and 20 a unique key", strings.Join(future, ", "))
+		t.note("%s must know the future: the trace is held, 9 to 18 bytes a lookup and 30 to 90 a unique key", strings.Join(future, ", "))
 	}
 	if len(forever) > 0 {
-		t.note("%s never forgets a key: all unique keys are held, about 30 bytes each", strings.Join(forever, ", "))
+		t.note("%s never forgets a key: all unique keys are held, 60 to 85 bytes each", strings.Join(forever, ", "))
 	}
 	return nil
 }
