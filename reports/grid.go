@@ -168,6 +168,15 @@ func shortenText(s string, width int) string {
 	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
 }
 
+// wrap breaks s into lines at most width wide, at spaces where it can.
+func wrap(s string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text.WrapSoft(s, width)) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return b.String()
+}
+
 // flow joins parts by " · " into lines at most width wide.
 func flow(parts []string, width int) string {
 	const sep = " · "

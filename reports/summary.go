@@ -7,13 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"stowage/sim"
 )
 
 // Summary writes r for people: title, headline metrics, stages, what the slot
-// tables did and what was waited for, how the target scheme was found, and
+// tables did and what was waited for, the sweep, how the target scheme was found, and
 // warnings. No line is wider than width terminal cells (0 means 80; less than 60
 // counts as 60). There is no colour.
 func Summary(w io.Writer, r *sim.Result, width int) error {
@@ -26,7 +24,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -270,7 +268,7 @@ func summarySearch(w io.Writer, r *sim.Result, width int) error {
 // summaryWarnings lists what to know before trusting the numbers.
 func summaryWarnings(w io.Writer, r *sim.Result, width int) error {
 	for _, warning := range r.Warnings {
-		if _, err := fmt.Fprintln(w, text.WrapSoft("note: "+printable(warning), width)); err != nil {
+		if _, err := io.WriteString(w, wrap("note: "+printable(warning), width)); err != nil {
 			return err
 		}
 	}
