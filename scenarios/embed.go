@@ -109,6 +109,16 @@ func (s *Scenario) needsProfile() bool {
 // reckon is embed with the lookups recorded.
 func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, drawn []recorded) ([]sim.Embedding, error) {
 	spec.Exchange = s.Slots.Feed.Exchange != rounds.NoExchange
+	spec.Sequential = s.Slots.Feed.Sequential
+	if s.Slots.Read > 0 {
+		spec.Input = float64(spec.Batch) / s.Slots.Read
+	}
+	unique := s.Slots.Feed.Costs.Unique * float64(spec.Batch*s.lookupsPerSample())
+	if spec.Sequential {
+		spec.Input += unique
+	} else {
+		spec.Input = max(spec.Input, unique)
+	}
 	out := s.embeddings(spec)
 	spec.Lookups = make([]placement.LayerLookups, len(s.Model.Layers))
 	for i := range out {
@@ -118,7 +128,11 @@ func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, drawn []rec
 		em := &out[i]
 		em.Trace, em.Profile = drawn[i].trace, drawn[i].profile
 		em.Slots.Rows, em.Slots.Future, em.Slots.Profile = em.Trace.Rows(), em.Trace, em.Profile
-		spec.Lookups[em.Layer] = s.warmRound(em)
+		lk, err := s.warmRound(em)
+		if err != nil {
+			return nil, err
+		}
+		spec.Lookups[em.Layer] = lk
 	}
 	return out, nil
 }
@@ -143,6 +157,9 @@ func (s *Scenario) embeddings(spec *placement.Spec) []sim.Embedding {
 		out[i].Slots.Slots = n
 	}
 	if s.Slots.Host != nil {
+		for i := range bytes { // the hosts hold the optimizer's state in any case
+			bytes[i] += out[i].StateBytes
+		}
 		for i, n := range s.Slots.Host.Slots(rows, bytes) {
 			if int64(n) < rows[i] {
 				out[i].Hosted = int64(n)
@@ -223,27 +240,58 @@ func (s interruptible) Next(dst []uint32) ([]uint32, error) {
 // warmRound replays the lookups of a layer through one table of all slots and
 // returns what a round costs when it is warm: means over the rounds after the first
 // quarter. A table that cannot serve the lookups refuses the layer.
-func (s *Scenario) warmRound(em *sim.Embedding) placement.LayerLookups {
-	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted, Sharing: sharing(em.Trace, em.Layout)}
+func (s *Scenario) warmRound(em *sim.Embedding) (placement.LayerLookups, error) {
+	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted, Sharing: s.sharing(em)}
+	work, err := s.replay(em)
+	var short *slots.ShortageError
+	if errors.As(err, &short) {
+		lk.Refused = em.Enough(err, s.Slots.Lookahead).Error()
+		return lk, nil
+	}
+	if err != nil {
+		return lk, err
+	}
+	cold := s.coldRounds()
+	n := float64(s.Rounds - cold)
+	for _, w := range work[cold:] {
+		lk.Unique += float64(w.Counts.Unique) / n
+		lk.Misses += float64(w.Counts.Fills()) / n
+		lk.Bypasses += float64(w.Counts.Bypasses) / n
+		lk.WriteBacks += w.Out / float64(em.RowBytes) / n // clean rows too, where the tier below has no copy
+		lk.StoreReads += float64(w.StoreReads) / n
+		lk.StoreWrites += float64(w.StoreWrites) / n
+	}
+	return lk, nil
+}
+
+// replay plans all rounds of a layer on one table of all its slots, without a clock.
+func (s *Scenario) replay(em *sim.Embedding) ([]rounds.Work, error) {
 	feed := s.feed()
 	feed.Rounds, feed.Devices, feed.Costs.PerNode = s.Rounds, 1, 1
 	feed.Lookahead, feed.ReadOnly = s.Slots.Lookahead, s.Problem.Inference
 	feed.Layers = []rounds.Layer{em.RoundsLayer(s.Model.Layers[em.Layer].Name)}
-	work, err := rounds.Replay(feed)
-	if err != nil {
-		lk.Refused = em.Enough(err, s.Slots.Lookahead).Error()
-		return lk
+	return rounds.Replay(feed)
+}
+
+// coldRounds is how many rounds are left out of figures of warm tables: the first
+// quarter, in whole passes; none where that is all of them.
+func (s *Scenario) coldRounds() int {
+	pass := max(1, s.Slots.Feed.Pass)
+	cold := (s.Rounds/4 + pass - 1) / pass * pass
+	if cold >= s.Rounds {
+		return 0
 	}
-	cold := s.Rounds / 4
-	n := float64(s.Rounds - cold)
-	for _, w := range work[cold:] {
-		lk.Unique += float64(w.Counts.Unique) / n
-		lk.Misses += float64(w.Counts.Misses) / n
-		lk.WriteBacks += float64(w.Counts.WriteBacks+w.Counts.Bypasses) / n
-		lk.StoreReads += float64(w.StoreReads) / n
-		lk.StoreWrites += float64(w.StoreWrites) / n
+	return cold
+}
+
+// sharing is placement.LayerLookups.Sharing: every row goes to all devices where the
+// collectives cannot tell who needs it.
+func (s *Scenario) sharing(em *sim.Embedding) float64 {
+	f := &s.Slots.Feed
+	if f.Exchange == rounds.Padded || f.Scope == rounds.PerBatch || f.Scope == rounds.PerPass || f.Pass > 1 {
+		return 1
 	}
-	return lk
+	return sharing(em.Trace, em.Layout)
 }
 
 // sharing measures how the rows that k devices ask for grow with k, on the last

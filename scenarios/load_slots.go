@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"stowage/hw"
@@ -35,6 +36,10 @@ func (b *builder) slots() {
 	at := func(key string) spec.Path { return spec.Path{"slots", key} }
 	if !b.doc.Has(at("capacity")) {
 		b.missing(at("capacity"), `a share of the rows ("5 %"), memory ("2 GiB") or a number of slots`)
+	}
+	if c := b.sc.Cluster; c != nil && !slices.ContainsFunc(c.Pools, func(p hw.Pool) bool { return p.Device.Kind.Accelerator() }) {
+		b.fail(spec.Path{"slots"}, "no pool of the cluster has accelerators: slot tables are for their memory")
+		return
 	}
 	if f.Replacement == "" {
 		f.Replacement = "lru"
@@ -76,9 +81,16 @@ func (b *builder) rules(s *Slots) {
 		s.Feed.Costs.Unique = 1 / float64(f.Unique)
 	}
 	s.Feed.Exchange = choose(b, "exchange", f.Exchange, rounds.Collectives())
-	s.Feed.Replicated = float64(f.Replicated)
-	if key, err := s.Feed.CheckRules(s.Table); err != nil {
-		b.fail(spec.Path{"slots", key}, "%v", err)
+	s.Feed.Replicated, s.Feed.ReadOnly = float64(f.Replicated), b.sc.Problem.Inference
+	s.Table.Policy = f.Replacement
+	if b.sc.Problem.HostState && (b.sc.Problem.Inference || b.sc.Problem.Optimizer.States() == 0) {
+		b.fail(spec.Path{"slots", "state"}, "there is no optimizer state to keep on the host: leave it out, or take another optimizer")
+	}
+	for _, check := range []func(slots.Config) (string, error){s.Feed.CheckRules, s.Feed.CheckEffect} {
+		if key, err := check(s.Table); err != nil {
+			b.fail(spec.Path{"slots", key}, "%v", err)
+			return
+		}
 	}
 }
 
@@ -104,6 +116,12 @@ func (b *builder) tiers(s *Slots) {
 	switch {
 	case f.SSD != nil && f.Remote != nil:
 		b.fail(at("remote"), "slots.ssd is there as well: host memory caches one of them")
+		return
+	case f.SSD != nil && f.SSD.Batch < 0:
+		b.fail(at("ssd", "batch"), "%d: rows of a read, from 1 on", f.SSD.Batch)
+		return
+	case f.Remote != nil && f.Remote.Batch < 0:
+		b.fail(at("remote", "batch"), "%d: rows of a request, from 1 on", f.Remote.Batch)
 		return
 	case f.SSD != nil:
 		below, s.SSD = "ssd", f.SSD

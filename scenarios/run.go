@@ -61,6 +61,7 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	}
 	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
 	r.Warnings = append(problem.Notes(outcome.Plan), missed(&spec, r)...)
+	r.Warnings = append(r.Warnings, s.refusals(&spec)...)
 	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version
 	if slices.ContainsFunc(embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
 		r.Replacement = s.Slots.Replacement
@@ -104,6 +105,16 @@ func missed(spec *placement.Spec, r *sim.Result) []string {
 	return notes
 }
 
+// refusals says which layers no accelerator could serve, and why.
+func (s *Scenario) refusals(spec *placement.Spec) (notes []string) {
+	for l := range spec.Lookups {
+		if why := spec.Lookups[l].Refused; why != "" {
+			notes = append(notes, fmt.Sprintf("layer %q was kept off accelerators: %s", s.Model.Layers[l].Name, why))
+		}
+	}
+	return notes
+}
+
 // curves replays each layer that the target scheme puts behind a slot table at
 // several capacities.
 func (s *Scenario) curves(ctx context.Context, job sim.Job) ([]sim.Curve, error) {
@@ -115,21 +126,62 @@ func (s *Scenario) curves(ctx context.Context, job sim.Job) ([]sim.Curve, error)
 		if err := ctx.Err(); err != nil {
 			return out, fmt.Errorf("%s: stopped before the hit ratio curve of layer %q: %w", s.Name, s.Model.Layers[em.Layer].Name, err)
 		}
-		sizes := curveSizes(em, s.Slots.Lookahead)
-		ratios, err := slots.HitRatios(em.Trace, em.Slots, sizes, s.Slots.Lookahead)
+		c, err := s.curve(ctx, em)
 		if err != nil {
 			return out, fmt.Errorf("%s: hit ratio curve of layer %q: %w", s.Name, s.Model.Layers[em.Layer].Name, err)
-		}
-		c := sim.Curve{
-			Layer: s.Model.Layers[em.Layer].Name, Policy: em.Slots.Policy, RowBytes: em.RowBytes,
-			Rows: s.Model.Layers[em.Layer].Rows(), Slots: em.Slots.Slots,
-		}
-		for _, r := range ratios {
-			c.Points = append(c.Points, sim.CurvePoint{Slots: r.Slots, HitRatio: r.Total.UniqueHitRatio(), Warm: r.Warm.UniqueHitRatio()})
 		}
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// curve replays a layer at several capacities by the scenario's rules. Those at which
+// a round does not fit have no point.
+func (s *Scenario) curve(ctx context.Context, em sim.Embedding) (sim.Curve, error) {
+	c := sim.Curve{
+		Layer: s.Model.Layers[em.Layer].Name, Policy: em.Slots.Policy, RowBytes: em.RowBytes,
+		Rows: s.Model.Layers[em.Layer].Rows(), Slots: em.Slots.Slots,
+	}
+	sizes := curveSizes(em, s.Slots.Lookahead)
+	points := make([]*sim.CurvePoint, len(sizes))
+	err := parallel(len(sizes), func(i int) (err error) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		points[i], err = s.curvePoint(em, sizes[i])
+		return err
+	})
+	for _, p := range points {
+		if p != nil {
+			c.Points = append(c.Points, *p)
+		}
+	}
+	return c, err
+}
+
+// curvePoint is one point of a curve; nil: a round does not fit.
+func (s *Scenario) curvePoint(em sim.Embedding, size int) (*sim.CurvePoint, error) {
+	if size < em.Slots.Ways {
+		return nil, nil
+	}
+	em.Slots.Slots = size
+	work, err := s.replay(&em)
+	var short *slots.ShortageError
+	if errors.As(err, &short) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all, warm slots.Counts
+	cold := s.coldRounds()
+	for r, w := range work {
+		all = all.Add(w.Counts)
+		if r >= cold {
+			warm = warm.Add(w.Counts)
+		}
+	}
+	return &sim.CurvePoint{Slots: size, HitRatio: all.UniqueHitRatio(), Warm: warm.UniqueHitRatio()}, nil
 }
 
 // curvePoints is how many sizes a hit ratio curve has, beside the scenario's own.

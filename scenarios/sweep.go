@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"stowage/hw/spec"
 	"stowage/sim"
@@ -113,18 +110,11 @@ func (s *Scenario) sweep(ctx context.Context, job sim.Job) (*sim.Sweep, error) {
 	}
 	runs := s.sweepRuns()
 	out.Points = make([]sim.SweepPoint, len(runs))
-	errs := make([]error, len(runs))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(runs)) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(runs); i = int(next.Add(1)) - 1 {
-				out.Points[i], errs[i] = s.sweepPoint(ctx, job, runs[i])
-			}
-		})
-	}
-	workers.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := parallel(len(runs), func(i int) (err error) {
+		out.Points[i], err = s.sweepPoint(ctx, job, runs[i])
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("%s: sweep: %w", s.Name, err)
 	}
 	return out, nil
@@ -206,7 +196,7 @@ func (s *Scenario) swept(ctx context.Context, job sim.Job, at sweepRun) (sim.Job
 		return job, err
 	}
 	search := s.Search
-	if search.Scheme != nil {
+	if search.Scheme != nil && int(search.Scheme[s.Sweep.Layer]) != at.pool {
 		search.Scheme = slices.Clone(search.Scheme)
 		search.Scheme[s.Sweep.Layer] = uint8(at.pool)
 		search.Devices = nil
@@ -222,7 +212,7 @@ func (s *Scenario) swept(ctx context.Context, job sim.Job, at sweepRun) (sim.Job
 // measure fills in what a run shows, warm.
 func (s *Scenario) measure(pt *sim.SweepPoint, job sim.Job, run *sim.Run) {
 	n := len(run.Rounds)
-	from := n - max(1, n/4)
+	from := sim.WarmFrom(n, job.Feed.Pass)
 	start := run.Rounds[from].Start
 	if span := run.End - start; span > 0 {
 		pt.Throughput = float64(n-from) * float64(s.Problem.Batch) / span.Seconds()
@@ -230,7 +220,7 @@ func (s *Scenario) measure(pt *sim.SweepPoint, job sim.Job, run *sim.Run) {
 	if pt.Replacement == "" {
 		return
 	}
-	if c := run.WarmCounts(n / 4); c.Unique > 0 {
+	if c := run.WarmCounts(s.coldRounds()); c.Unique > 0 {
 		pt.HitRatio, pt.LookupHits = c.UniqueHitRatio(), c.HitRatio()
 	}
 }

@@ -98,7 +98,7 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		values["throughput"] = x
 		values["step_time"] = run.End.Seconds() / float64(n)
 		values["cost"] = pl.Fitness.Price / 3600 / x * 1e6
-		if from := n - n/4; n >= 4 {
+		if from := WarmFrom(n, job.Feed.Pass); n >= 4 && from > 0 {
 			span := run.End - run.Rounds[from-1].End
 			values["warm_throughput"] = float64(n-from) * float64(p.Batch) / span.Seconds()
 		}
@@ -133,6 +133,13 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		ms = append(ms, Metric{k.Name, v, k.Unit})
 	}
 	return ms
+}
+
+// WarmFrom is the round from which on figures of a run of n rounds are warm: its last
+// quarter, from the first round of a pass on.
+func WarmFrom(n, pass int) int {
+	from := n - max(1, n/4)
+	return from / max(1, pass) * max(1, pass)
 }
 
 func fitnessUnit(o placement.Objective) string {

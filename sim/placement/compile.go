@@ -18,6 +18,7 @@ type layerCost struct {
 	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
 	backing                           float64 // bytes of rows in host memory behind a slot table
 	storeRows, storeBytes             float64 // per round, that go through the tier below host memory
+	pastHost, pastBytes               float64 // per round and direction, past the slots
 	refused                           string  // why its slot table cannot be
 	asked, sharing                    float64 // bytes per round that one device would get of others' rows, and how they grow
 }
@@ -157,7 +158,7 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing, c.pastHost, c.pastBytes} {
 		if !amount(v) {
 			return false
 		}
@@ -304,11 +305,12 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
 	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
 	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
-	if p.HostState {
-		// Each unique row's state is read and written where it is.
-		c.hostTime += 2 * pool.Host.Gather.Seconds(lk.Unique, lk.Unique*float64(p.StateBytes(layer)))
-		c.bytesIn += lk.Unique * float64(p.StateBytes(layer))
-		c.bytesOut += lk.Unique * float64(p.StateBytes(layer))
+	// Bypassed rows, and each unique row's state where it stays on the host.
+	state := lk.Unique * float64(p.StateBytes(layer))
+	c.pastBytes = lk.Bypasses*row + state
+	c.pastHost = pool.Host.Gather.Seconds(lk.Bypasses, lk.Bypasses*row)
+	if state > 0 {
+		c.pastHost += pool.Host.Gather.Seconds(lk.Unique, state)
 	}
 	if lk.Hosted > 0 {
 		c.backing = min(whole, float64(lk.Hosted)*full)

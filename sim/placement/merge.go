@@ -10,6 +10,7 @@ type stage struct {
 	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
 	backing                           float64              // bytes of rows in host memory behind slot tables
 	storeRows, storeBytes             float64              // of a round, through the tier below host memory
+	pastHost, pastBytes               float64              // of a round, past the slots: in each direction
 	asked, sharing                    float64              // bytes of rows that devices ask for, and asked x how they grow
 	out, in                           [linkClasses]float64 // seconds per step through one port
 	measured                          float64              // seconds per step of measured transfers
@@ -117,6 +118,8 @@ func (st *stage) addTables(c *layerCost) {
 	st.hostTime += c.hostTime
 	st.bytesIn += c.bytesIn
 	st.bytesOut += c.bytesOut
+	st.pastHost += c.pastHost
+	st.pastBytes += c.pastBytes
 	st.storeRows += c.storeRows
 	st.storeBytes += c.storeBytes
 	st.asked += c.asked

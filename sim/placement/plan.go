@@ -28,6 +28,7 @@ type Stage struct {
 	Devices     int
 	StepTime    float64    // closed-form seconds per step when nothing makes it wait
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
+	Past        float64    // seconds in which rows and optimizer state go past the slots
 	Exchange    float64    // seconds in which its devices exchange rows and gradients
 	Weights     unit.Bytes // dense parameters of one replica at the training precision
 	Memory      Memory     // of one device
@@ -115,7 +116,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 		st, k := &ev.stages[i], ev.best[i]
 		pl.Stages[i] = Stage{
 			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
-			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Exchange: ev.exchangeTime(i, k),
+			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Exchange: ev.exchangeTime(i, k), Past: ev.pastTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
 			HostRows: wholeBytes(st.backing),
 		}

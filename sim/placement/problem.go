@@ -77,6 +77,10 @@ type LayerLookups struct {
 	Slots                      int
 	Unique, Misses, WriteBacks float64 // rows per round
 
+	// Bypasses are rows per round that get no slot: they are read from host memory
+	// before computing and written there after it.
+	Bypasses float64
+
 	// Sharing says how many rows k devices ask for together when they divide a
 	// batch: Unique x k^Sharing. 0: each row by one device; 1: every row by all.
 	Sharing float64
@@ -121,6 +125,12 @@ type Spec struct {
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
 	Exchange  bool           // accelerators own rows together and exchange what they look up
+
+	// Input is the seconds in which the samples of a round are read and made unique:
+	// beside the rounds before, or before the round if Sequential.
+	Input      float64
+	Sequential bool
+
 	// Store is the time in which one node's tier below host memory reads or writes
 	// rows of bytes in all; nil: there is none.
 	Store     func(pool int, rows, bytes float64) float64

@@ -19,7 +19,7 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	for i := range ev.stages {
 		k := ev.best[i]
 		b.place(ev.stages[i].pool, k, float64(ev.denseBytes(i)))
-		fetch, exchange = max(fetch, ev.fetchTime(i, k)), max(exchange, ev.exchangeTime(i, k))
+		fetch, exchange = max(fetch, ev.fetchTime(i, k)), max(exchange, ev.exchangeTime(i, k)+ev.pastTime(i, k))
 	}
 	if b.build() != nil {
 		return infeasible(endless, 0)
@@ -36,22 +36,26 @@ func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
 	}
 	fetch, exchange := 0.0, 0.0
 	for i := range pl.Stages {
-		fetch, exchange = max(fetch, pl.Stages[i].Fetch), max(exchange, pl.Stages[i].Exchange)
+		fetch, exchange = max(fetch, pl.Stages[i].Fetch), max(exchange, pl.Stages[i].Exchange+pl.Stages[i].Past)
 	}
 	return p.stepFitness(pipe, fetch, exchange, pl.Fitness.Price), nil
 }
 
 // stepFitness is the fitness of one step of a pipeline. Rows are fetched before
 // it, or beside the step before when there is a look-ahead; devices exchange them
-// at its begin, and their gradients at its end.
+// at its begin, and their gradients at its end; reading samples goes on beside it.
 func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, exchange, price float64) Fitness {
-	step := pipeline.NewRecurrence(pipe).Step().Seconds()
+	step := pipeline.NewRecurrence(pipe).Step().Seconds() + exchange
 	if p.Lookahead > 0 {
 		step = max(step, fetch)
 	} else {
 		step += fetch
 	}
-	step += exchange
+	if p.Sequential {
+		step += p.Input
+	} else {
+		step = max(step, p.Input)
+	}
 	if !positive(step) { // below the clock's nanosecond
 		return infeasible(timeless, 1)
 	}

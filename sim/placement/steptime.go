@@ -13,6 +13,7 @@ func (ev *Evaluator) stepTime(i, k int) float64 {
 	if st.computeOnly {
 		return compute
 	}
+	compute += ev.pastTime(i, k)
 	comm := max(st.direct*sh.links, st.nic*sh.ports) + st.measured
 	if st.plan == 0 {
 		return max(compute, comm)
@@ -48,6 +49,21 @@ func (p *Problem) share(pool, k int) share {
 		return table[k]
 	}
 	return p.newShare(pool, k)
+}
+
+// pastTime is the time in which bypassed rows and optimizer state on the hosts go to
+// the devices before or after computing, and back after it: nothing hides it. In
+// inference nothing goes back.
+func (ev *Evaluator) pastTime(i, k int) float64 {
+	st := &ev.stages[i]
+	if st.pastBytes == 0 {
+		return 0
+	}
+	once := ev.p.fetchSeconds(st.pool, k, 0, st.pastHost, st.pastBytes)
+	if ev.p.Inference {
+		return once
+	}
+	return 2 * once
 }
 
 // fetchTime is the time in which the rows that a round misses reach their slots.

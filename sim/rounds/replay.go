@@ -26,10 +26,23 @@ func Replay(spec Spec) ([]Work, error) {
 		if spec.dumps() {
 			w.add(t.dump())
 		}
+		t.addEager(&w, first, end)
 		work[first] = w
 		first = end
 	}
 	return work, nil
+}
+
+// addEager adds what rounds from first on write back at once after their updates.
+func (t *tables) addEager(w *Work, first, end int) {
+	if t.spec.WriteBack != Eager || t.spec.ReadOnly {
+		return
+	}
+	for r := first; r < end; r++ {
+		_, bytes, n := t.updated(r, w.Counts.Bypasses)
+		w.Out += bytes
+		w.Counts.WriteBacks += n
+	}
 }
 
 // planNow plans unit u; where it would have to wait for slots, they are released.
@@ -37,7 +50,8 @@ func (t *tables) planNow(u int) (Work, error) {
 	for {
 		w, err := t.plan(u)
 		var short *slots.ShortageError
-		if err == nil || !errors.As(err, &short) || t.inFlight() == 0 || !t.mayWait() {
+		waits := errors.Is(err, errParts) || errors.As(err, &short) && t.mayWait()
+		if err == nil || !waits || t.inFlight() == 0 {
 			return w, err
 		}
 		t.release()

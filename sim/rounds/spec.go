@@ -237,6 +237,32 @@ func (s *Spec) CheckRules(table slots.Config) (key string, err error) {
 		return "shortage", fmt.Errorf("the shortage rule %s serves single rounds, not passes: take another one, e.g. %s", slots.Bypass, slots.Split)
 	case table.Shortage == slots.Split && table.Ways != 0:
 		return "shortage", fmt.Errorf("the shortage rule %s knows slots, not sets: take ways = 0, or the rule %s", slots.Split, slots.Bypass)
+	case table.Ways > 0 && table.Policy != "" && !slices.Contains(slots.SetPolicies(), table.Policy):
+		return "replacement", fmt.Errorf("%s has no form with sets of ways: want one of %s, or ways = 0", table.Policy, strings.Join(slots.SetPolicies(), ", "))
+	case table.Shortage == slots.Split && (table.Policy == "min" || table.Policy == "lookahead"):
+		return "replacement", fmt.Errorf("%s knows the future of whole rounds: the shortage rule %s does not go with it", table.Policy, slots.Split)
+	}
+	return "", nil
+}
+
+// CheckEffect returns which rule would have no effect, and its key. Rules that are not
+// given are empty here, so it is asked before they get their defaults.
+func (s *Spec) CheckEffect(table slots.Config) (key string, err error) {
+	switch {
+	case s.Sequential && s.Queue > 0:
+		return "queue", fmt.Errorf("queue = %d: without overlap nothing waits in a queue: leave it out", s.Queue)
+	case s.Scope == NoUnique && s.Costs.Unique > 0:
+		return "unique", fmt.Errorf("nothing is made unique with the scope %s: leave it out", NoUnique)
+	case s.ReadOnly && s.WriteBack != "":
+		return "write_back", fmt.Errorf("in inference nothing is written back: leave it out")
+	case s.ReadOnly && s.Release != "":
+		return "release", fmt.Errorf("in inference there is no backward pass and no update: leave it out")
+	case s.ReadOnly && table.NoDirtyBit:
+		return "dirty_bit", fmt.Errorf("in inference no row becomes dirty: leave it out")
+	case s.Rebuild && s.WriteBack == EndOfPass:
+		return "write_back", fmt.Errorf("tables that are rebuilt are written back at the end of a pass in any case: leave it out")
+	case s.dumps() && s.Release == BeforeBackward:
+		return "release", fmt.Errorf("a table that is written back as a whole keeps its rows until then: leave it out")
 	}
 	return "", nil
 }
