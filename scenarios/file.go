@@ -148,6 +148,7 @@ type slotsFile struct {
 	Unique unit.RowRate `toml:"unique"` // lookups/s made unique
 
 	Exchange   string     `toml:"exchange"`   // all-to-all, padded, none
+	Wiring     string     `toml:"wiring"`     // of the devices of a node: switch, mesh, cube-mesh
 	Replicated unit.Ratio `toml:"replicated"` // hottest share of the rows that every device holds
 
 	Host   *hostFile   `toml:"host"`

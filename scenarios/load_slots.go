@@ -82,6 +82,10 @@ func (b *builder) rules(s *Slots) {
 	}
 	s.Feed.Exchange = choose(b, "exchange", f.Exchange, rounds.Collectives())
 	s.Feed.Replicated, s.Feed.ReadOnly = float64(f.Replicated), b.sc.Problem.Inference
+	s.Feed.Costs.Wiring = choose(b, "wiring", f.Wiring, rounds.Wirings())
+	if s.Feed.Costs.Wiring == rounds.CubeMesh {
+		b.cubeMesh()
+	}
 	s.Table.Policy = f.Replacement
 	if b.sc.Problem.HostState && (b.sc.Problem.Inference || b.sc.Problem.Optimizer.States() == 0) {
 		b.fail(spec.Path{"slots", "state"}, "there is no optimizer state to keep on the host: leave it out, or take another optimizer")
@@ -90,6 +94,18 @@ func (b *builder) rules(s *Slots) {
 		if key, err := check(s.Table); err != nil {
 			b.fail(spec.Path{"slots", key}, "%v", err)
 			return
+		}
+	}
+}
+
+// cubeMesh complains about nodes that cannot be wired so.
+func (b *builder) cubeMesh() {
+	if b.sc.Cluster == nil {
+		return
+	}
+	for i := range b.sc.Cluster.Pools {
+		if p := &b.sc.Cluster.Pools[i]; p.Device.Kind.Accelerator() && p.Node.Devices != 8 {
+			b.fail(spec.Path{"slots", "wiring"}, "a cube mesh connects 8 devices; the nodes of pool %q have %d", p.Name, p.Node.Devices)
 		}
 	}
 }

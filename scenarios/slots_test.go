@@ -31,6 +31,7 @@ func TestSlotErrors(t *testing.T) {
 		{"unknown state", `state = "device"`, `slots.state: unknown value "device" (known: slot, host)`},
 		{"unknown exchange", `exchange = "all-to-al"`, `did you mean "all-to-all"?`},
 		{"all rows replicated", `replicated = "100 %"`, `slots.replicated: replicated = 1: want a share of the rows`},
+		{"unknown wiring", `wiring = "ring"`, `slots.wiring: unknown value "ring" (known: switch, mesh, cube-mesh)`},
 		{"negative ways", `ways = -1`, `slots.ways: -1: from 0 to MaxLookahead`},
 		{"negative rate", `read = -1.0`, `slots.read: -1: samples/s, at least 0`},
 		{"host memory without a tier below", "[slots.host]\ncapacity = \"10 %\"", `slots.host.capacity: host memory for some of the rows needs a tier`},
@@ -92,6 +93,12 @@ func TestSlotRules(t *testing.T) {
 			return last(r).Traded == 0 && last(plain).Traded > 0 && value(r, "throughput") > value(plain, "throughput")
 		}},
 		{"padding costs", `exchange = "padded"`, func(r *sim.Result) bool { return last(r).Traded > last(plain).Traded }},
+		{"a mesh is slower than a switch of the same links", `wiring = "mesh"`, func(r *sim.Result) bool {
+			return last(r).Traded == last(plain).Traded && value(r, "throughput") <= value(plain, "throughput")
+		}},
+		{"two hops are slower still", `wiring = "cube-mesh"`, func(r *sim.Result) bool {
+			return last(r).Traded == last(plain).Traded && value(r, "throughput") < value(plain, "throughput")
+		}},
 		{"replicated rows are not traded", `replicated = "0.1 %"`, func(r *sim.Result) bool { return last(r).Traded < last(plain).Traded }},
 		{"without uniqueness rows move again", `scope = "none"`, func(r *sim.Result) bool {
 			return last(r).BytesIn > last(plain).BytesIn && last(r).Misses == last(plain).Misses

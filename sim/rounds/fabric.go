@@ -18,6 +18,9 @@ const (
 	CubeMesh Wiring = "cube-mesh" // at most 8: two meshed quads, and a link from each to its like in the other
 )
 
+// Wirings lists the wirings in the order of help.
+func Wirings() []Wiring { return []Wiring{Switched, Meshed, CubeMesh} }
+
 // Fabric is accelerators and the links between them. It never changes and may be
 // shared. Link is one port or link; it carries its bandwidth in each direction.
 type Fabric struct {

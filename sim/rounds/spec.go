@@ -158,7 +158,7 @@ type Costs struct {
 	Store  Tier // below the hosts' memory, as one node uses it
 	Remote bool // it is parameter servers, not flash: for the cause of stalls
 
-	Peer   hw.Link // one device <-> the others of its node
+	Peer   hw.Link // one device <-> the others of its node, over all its links
 	Wiring Wiring  // of these links; "": Switched
 	NIC    hw.Link // one node <-> the others
 }

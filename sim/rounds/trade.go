@@ -1,6 +1,8 @@
 package rounds
 
 import (
+	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/sim/network"
 )
 
@@ -124,7 +126,7 @@ func (t *tables) routed(bytes func(from, to int) float64) (seconds, sum float64)
 	nodes := (w + c.PerNode - 1) / c.PerNode
 	for n := range nodes {
 		first := n * c.PerNode
-		inner := Fabric{Devices: min(c.PerNode, w-first), Wiring: c.wiring(), Link: c.Peer}
+		inner := Fabric{Devices: min(c.PerNode, w-first), Wiring: c.wiring(), Link: c.wire()}
 		x := inner.AllToAll(func(from, to int) float64 { return bytes(first+from, first+to) })
 		seconds, sum = max(seconds, x.Seconds), sum+x.Bytes()
 	}
@@ -148,4 +150,16 @@ func (c *Costs) wiring() Wiring {
 		return CubeMesh
 	}
 	return orDefault(c.Wiring, Switched)
+}
+
+// wire is one link between two devices of a node: Peer is all that a device has.
+func (c *Costs) wire() hw.Link {
+	l := c.Peer
+	switch c.wiring() {
+	case Meshed:
+		l.Bandwidth /= unit.Rate(max(1, c.PerNode-1))
+	case CubeMesh:
+		l.Bandwidth /= 4 // three in the quad, one to the other quad
+	}
+	return l
 }
