@@ -3,7 +3,8 @@ package rounds
 import "math"
 
 // hottest chooses the rows that every device holds: those with the most lookups in
-// the profile, or else in all rounds; the smaller key among equals. One device has nobody to share with.
+// the profile, or else in all rounds. One device has nobody
+// to share with.
 func (l *Layer) hottest(spec *Spec) []uint32 {
 	if spec.Replicated == 0 || spec.Devices == 1 {
 		return nil

@@ -14,8 +14,13 @@ func (t *Table) original(k uint32) uint64 {
 	if t.single && t.ids != nil {
 		k = uint32(t.ids.keys[k]) // of the table's own interner
 	}
-	if o := t.cfg.Origin; o != nil {
-		k = o[k]
+	return t.cfg.original(k)
+}
+
+// original is the row of the layer behind a key.
+func (c *Config) original(k uint32) uint64 {
+	if c.Origin != nil {
+		k = c.Origin[k]
 	}
 	return uint64(k)
 }

@@ -93,7 +93,7 @@ func (c Config) forTrace(trace *lookups.Trace) Config {
 	case "min", "lookahead":
 		c.future = foresee(c.Future)
 	case "static":
-		c.ranked = rankRows(c.profile())
+		c.ranked = rankRows(c.profile(), c.original)
 	}
 	return c
 }

@@ -13,12 +13,14 @@ import (
 // PaGraph and GNNLab before it by degree or pre-sampling.
 //
 // The hottest rows are those with the most lookups in Config.Profile, or else in the
-// future trace; among equals, those that are looked up first. The first rows of the
-// layer follow, as tables are often sorted, hot rows first. A replay without either
-// trace counts its own lookups in a first pass, and the keys of its first call are the
-// whole future. The rows are in their slots before the first lookup, so that even that
-// one hits: on a trace that was its own profile, and that looks up no more rows than
-// there are slots, there are no misses.
+// future trace. Among equals a hash of the row decides (Config.Origin where there is
+// one): the row that is looked up first would favour the rounds at the beginning. The
+// first rows of the layer follow, as tables are often sorted, hot rows first. A replay
+// without either trace counts its own lookups in a first pass, where it makes no
+// difference to the whole which of equals are hot; the keys of its first call are the
+// whole future. The rows are in their slots before the first lookup, so that even
+// that one hits: on a trace that was its own profile, and that looks up no more rows
+// than there are slots, there are no misses.
 //
 // State: none per slot.
 type static struct {
@@ -32,7 +34,7 @@ func newStatic(t *Table) (policy, error) {
 	profile := t.cfg.profile()
 	p := &static{t: t, ranked: t.cfg.ranked, known: profile != nil}
 	if p.ranked == nil && p.known {
-		p.ranked = rankRows(profile)
+		p.ranked = rankRows(profile, t.cfg.original)
 	}
 	return p, nil
 }
@@ -45,8 +47,9 @@ func (c Config) profile() *lookups.Trace {
 	return c.Future
 }
 
-// rankRows returns the rows that a trace looks up, most lookups first.
-func rankRows(trace *lookups.Trace) []uint32 {
+// rankRows returns the rows that a trace looks up, most lookups first; original is
+// the row behind a key.
+func rankRows(trace *lookups.Trace, original func(k uint32) uint64) []uint32 {
 	h := newHeat(trace.Rows(), int(trace.Keys()/16))
 	for r := range trace.Rounds() {
 		round := trace.Round(r)
@@ -54,7 +57,7 @@ func rankRows(trace *lookups.Trace) []uint32 {
 			h.add(k, uint64(round.Counts[i]))
 		}
 	}
-	return h.ranked()
+	return h.ranked(original)
 }
 
 // heat counts the lookups of rows.
@@ -65,6 +68,7 @@ type heat struct {
 
 type rowHeat struct {
 	lookups uint64
+	hash    uint64
 	key     uint32
 }
 
@@ -80,8 +84,17 @@ func (h *heat) add(k uint32, n uint64) {
 	h.rows[i].lookups += n
 }
 
-func (h *heat) ranked() []uint32 {
-	slices.SortStableFunc(h.rows, func(a, b rowHeat) int { return cmp.Compare(b.lookups, a.lookups) })
+// ranked returns the rows, most lookups first; equals by the hash of the row behind
+// the key, or without original in the order in which they were added.
+func (h *heat) ranked(original func(k uint32) uint64) []uint32 {
+	if original != nil {
+		for i := range h.rows {
+			h.rows[i].hash = fmix64(original(h.rows[i].key))
+		}
+	}
+	slices.SortStableFunc(h.rows, func(a, b rowHeat) int {
+		return cmp.Or(cmp.Compare(b.lookups, a.lookups), cmp.Compare(a.hash, b.hash))
+	})
 	keys := make([]uint32, len(h.rows))
 	for i, r := range h.rows {
 		keys[i] = r.key
@@ -96,10 +109,35 @@ func (p *static) preload() {
 	for _, k := range p.ranked[:min(len(p.ranked), len(t.keys))] {
 		t.occupy(k)
 	}
+	if t.used == len(t.keys) {
+		return
+	}
+	if t.cfg.Origin != nil {
+		p.preloadByOrigin()
+		return
+	}
 	for k := uint32(0); t.used < len(t.keys); k++ {
 		if t.index.get(k) == none {
 			t.occupy(k)
 		}
+	}
+}
+
+// preloadByOrigin fills the slots that are left where keys stand for rows of the
+// layer: in the order of these, not of the keys.
+func (p *static) preloadByOrigin() {
+	t := p.t
+	var others []uint32
+	for k := range uint32(t.cfg.Rows) {
+		if t.index.get(k) == none {
+			others = append(others, k)
+		}
+	}
+	slices.SortFunc(others, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(t.cfg.Origin[a], t.cfg.Origin[b]), cmp.Compare(a, b))
+	})
+	for _, k := range others[:len(t.keys)-t.used] {
+		t.occupy(k)
 	}
 }
 
@@ -139,7 +177,7 @@ func (p *static) count(keys []uint32) {
 	for _, k := range keys {
 		h.add(k, 1)
 	}
-	p.ranked, p.known = h.ranked(), true
+	p.ranked, p.known = h.ranked(nil), true
 	for _, k := range t.keys {
 		t.index.del(k)
 	}

@@ -82,17 +82,18 @@ func newSlowStatic(w *twin) slow {
 	for _, round := range w.looked {
 		for _, k := range round {
 			lookups[k]++
-			if lookups[k] == 1 {
-				all = append(all, k)
-			}
 		}
 	}
 	for k := range uint32(w.rows) {
-		if lookups[k] == 0 {
-			all = append(all, k)
-		}
+		all = append(all, k)
 	}
-	slices.SortStableFunc(all, func(a, b uint32) int { return lookups[b] - lookups[a] })
+	slices.SortFunc(all, func(a, b uint32) int {
+		hash := 0 // of rows that are never looked up, the first
+		if lookups[a] > 0 {
+			hash = cmp.Compare(fmix64(uint64(a)), fmix64(uint64(b)))
+		}
+		return cmp.Or(lookups[b]-lookups[a], hash, int(a)-int(b))
+	})
 	w.held = all[:min(w.slots, w.rows)]
 	for _, k := range w.held {
 		w.slot[k] = 0

@@ -33,19 +33,32 @@ func (t *Trace) Passes(ends []int) *Trace {
 	return p
 }
 
-// Hottest returns the n keys with the most lookups, hottest first; among equals the
-// smaller key.
+// Hottest returns the n keys with the most lookups, hottest first. Among equals a
+// hash of Original decides: a compact trace numbers keys by their first lookup, so
+// that by key the early rounds would get more than their share.
 func (t *Trace) Hottest(n int) []uint32 {
 	total := make([]uint64, t.rows)
 	for i, k := range t.keys {
 		total[k] += uint64(t.counts[i])
 	}
-	keys := make([]uint32, t.rows)
+	keys, hash := make([]uint32, t.rows), make([]uint64, t.rows)
 	for k := range keys {
 		keys[k] = uint32(k)
+		hash[k] = fmix64(uint64(t.Original(uint32(k))))
 	}
-	slices.SortStableFunc(keys, func(a, b uint32) int { return cmp.Compare(total[b], total[a]) })
+	slices.SortFunc(keys, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(hash[a], hash[b]), cmp.Compare(a, b))
+	})
 	return keys[:min(n, len(keys))]
+}
+
+// fmix64 is the finaliser of MurmurHash3, a bijection.
+func fmix64(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
 }
 
 // Owners divides the keys of a trace among owners: row k belongs to owner
