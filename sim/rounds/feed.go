@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stowage/sim/engine"
+	"stowage/sim/slots"
 )
 
 // Hooks connect a feed to what computes.
@@ -171,11 +172,11 @@ func (f *Feed) Stalled(round int, from, to time.Duration) {
 }
 
 // Round returns what unit work was planned with a round: that of its unit with the
-// unit's first round, nothing with the others.
+// unit's first round; with the others the slots that stay in use, and nothing else.
 func (f *Feed) Round(round int) Work {
 	u := f.unitOf[round]
 	if f.firstOf[u] != round {
-		return Work{}
+		return Work{Counts: slots.Counts{Used: f.work[u].Counts.Used}}
 	}
 	return f.work[u]
 }

@@ -271,6 +271,9 @@ func (h *Hierarchy) WriteBack(keys []uint32) Traffic {
 	return t
 }
 
+// exclusive reports whether the tier below the slots holds no copies of rows in them.
+func (h *Hierarchy) exclusive() bool { return h.cfg.Slots == Exclusive }
+
 // Bypass reads rows without a slot, and writes them back at once if update:
 // conflict misses, which are served from host memory. Sources says where each came
 // from. A row that is in a slot is a broken promise of the caller and panics: it

@@ -3,11 +3,16 @@ package rounds
 import "stowage/hw/unit"
 
 // updated is what moves when all rows that a round has updated in slots return to
-// host memory. Bypassed rows are there already; they are taken off evenly.
+// host memory. Bypassed rows are there already; they are taken off evenly. Where the
+// tier below is exclusive it has no copy of a row in a slot, and takes the row when it
+// leaves (Hierarchy.WriteBack).
 func (t *tables) updated(r, bypassed int) (m rowMove, bytes float64, n int) {
 	load := newLoad(t.spec)
 	for i := range t.layers {
 		l := &t.layers[i]
+		if l.tiers[0].exclusive() {
+			continue
+		}
 		n += t.touched(l, r, l.RowBytes, load.back)
 	}
 	if n == 0 {

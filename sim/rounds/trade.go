@@ -83,41 +83,50 @@ func (l *layerTables) count(r, devices int) *Demand {
 func (t *tables) exchange(d *Demand, row float64, out *trade) {
 	spec := t.spec
 	if spec.Exchange == Padded {
-		bucket, w := float64(d.MaxBucket())*row, spec.Devices
-		link := spec.Costs.Peer
-		if w > spec.Costs.PerNode {
-			link = spec.Costs.NIC
-		}
-		out.pull += network.RingAllGather(bucket, w, link.Bandwidth, link.Latency)
-		out.bytes += float64(w*(w-1)) * bucket
+		t.padded(float64(d.MaxBucket())*row, out)
+	} else {
+		seconds, bytes := t.routed(func(from, to int) float64 { return float64(d.Rows[to][from]) * row })
+		out.pull += seconds
+		out.bytes += bytes
 		if !spec.ReadOnly {
-			out.push += network.RingAllReduce(float64(w)*bucket, w, link.Bandwidth, link.Latency)
-			out.bytes += 2 * float64(w*(w-1)) * bucket
+			seconds, bytes = t.routed(func(from, to int) float64 { return float64(d.Rows[from][to]) * row })
+			out.push += seconds
+			out.bytes += bytes
 		}
-		return
 	}
-	seconds, bytes := t.routed(func(from, to int) float64 { return float64(d.Rows[to][from]) * row })
-	out.pull += seconds
-	out.bytes += bytes
-	if spec.ReadOnly {
-		return
+	if !spec.ReadOnly {
+		t.agree(float64(d.Hot)*row, out)
 	}
-	seconds, bytes = t.routed(func(from, to int) float64 { return float64(d.Rows[from][to]) * row })
-	out.push += seconds + t.agree(float64(d.Hot)*row)
-	out.bytes += bytes
 }
 
-// agree is the time in which all copies of replicated rows of some bytes add up
-// their gradients.
-func (t *tables) agree(bytes float64) float64 {
+// padded adds the exchange of buckets of equal bytes: all devices gather all of them,
+// and reduce the gradients of all.
+func (t *tables) padded(bucket float64, out *trade) {
+	w, link := t.spec.Devices, t.ring()
+	out.pull += network.RingAllGather(bucket, w, link.Bandwidth, link.Latency)
+	out.bytes += float64(w*(w-1)) * bucket
+	if !t.spec.ReadOnly {
+		t.agree(float64(w)*bucket, out)
+	}
+}
+
+// agree adds the all-reduce of some bytes that every device has, such as the gradients
+// of replicated rows: all add theirs up. Each sends 2 (W-1)/W of the bytes.
+func (t *tables) agree(bytes float64, out *trade) {
 	if bytes == 0 {
-		return 0
+		return
 	}
-	link := t.spec.Costs.Peer
+	w, link := t.spec.Devices, t.ring()
+	out.push += network.RingAllReduce(bytes, w, link.Bandwidth, link.Latency)
+	out.bytes += 2 * float64(w-1) * bytes
+}
+
+// ring is the slowest link of a ring through all devices.
+func (t *tables) ring() hw.Link {
 	if t.spec.Devices > t.spec.Costs.PerNode {
-		link = t.spec.Costs.NIC
+		return t.spec.Costs.NIC
 	}
-	return network.RingAllReduce(bytes, t.spec.Devices, link.Bandwidth, link.Latency)
+	return t.spec.Costs.Peer
 }
 
 // routed is an all-to-all of bytes(from, to).
