@@ -245,7 +245,7 @@ func (s *Scenario) warmRound(em *sim.Embedding) (placement.LayerLookups, error) 
 	work, err := s.replay(em)
 	var short *slots.ShortageError
 	if errors.As(err, &short) {
-		lk.Refused = em.Enough(err, s.Slots.Lookahead).Error()
+		lk.Refused = err.Error()
 		return lk, nil
 	}
 	if err != nil {

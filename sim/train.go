@@ -52,16 +52,6 @@ type Embedding struct {
 	BelowSlots, BelowHosts rounds.Rule
 }
 
-// Enough adds to a *slots.ShortageError, which speaks of one round, how many slots
-// would do for the whole trace. Other errors are returned as they are.
-func (em *Embedding) Enough(err error, lookahead int) error {
-	var short *slots.ShortageError
-	if !errors.As(err, &short) {
-		return err
-	}
-	return fmt.Errorf("%w; %d slots suffice for all %d rounds", err, slots.MinSlots(em.Trace, lookahead), em.Trace.Rounds())
-}
-
 // Train simulates a job: micro-batches through the stages under the schedule,
 // transfers over links that they share, gradient synchronisation, and for
 // stages with embedding layers on accelerators the slot tables (package rounds).
@@ -247,23 +237,12 @@ func (t *training) turned(stage, round int) {
 
 // failed returns why a feed could not go on.
 func (t *training) failed() error {
-	for s, f := range t.feeds {
+	for _, f := range t.feeds {
 		if f != nil && f.Failed() != nil {
-			return t.enough(s, f.Failed())
+			return f.Failed()
 		}
 	}
 	return nil
-}
-
-// enough adds to a shortage of slots how many would do.
-func (t *training) enough(stage int, err error) error {
-	for i := range t.job.Embeddings {
-		em := &t.job.Embeddings[i]
-		if t.job.Plan.StageOf[em.Layer] == stage {
-			return em.Enough(err, t.job.Problem.Lookahead)
-		}
-	}
-	return err
 }
 
 // stageDone notes that a stage has finished a round.

@@ -320,7 +320,7 @@ func (t *tables) planPart() error {
 		l := &t.layers[p.layer]
 		c, err := l.tables[p.owner].Plan(p.round)
 		if err != nil {
-			return fmt.Errorf("slot table of layer %q: %w", l.Name, err)
+			return &tableError{spec: t.spec, layer: l, owner: p.owner, err: err}
 		}
 		tiers := l.tiers[p.owner]
 		t.load.plan(p.owner, c, l.Layer)
