@@ -91,6 +91,9 @@ func (ev *Evaluator) given() Fitness {
 		if need := st.need(k); need > p.memory[st.pool] {
 			return infeasible(memory, need/p.memory[st.pool])
 		}
+		if least := ev.hostFloor(i); k < least {
+			return infeasible(memory, float64(least)/float64(k))
+		}
 		seconds = max(seconds, ev.stepTime(i, k))
 		if ev.free[st.pool] -= k; ev.free[st.pool] < 0 {
 			over += float64(-ev.free[st.pool]) / float64(p.count[st.pool])
@@ -145,6 +148,10 @@ func (p *Problem) reason(pl *Plan) string {
 			return fmt.Sprintf("stage %d (%s) needs %v of memory on each of %d %s, which has %v: weights %v, gradients %v, optimizer %v, activations %v, tables %v",
 				i+1, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
 				m.Weights, m.Gradients, m.Optimizer, m.Activations, m.Tables)
+		}
+		if n := p.ports(st.Pool, st.Devices); p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n)*p.dram[st.Pool] {
+			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: the %d nodes of its %d devices have %v each",
+				i+1, p.layerRange(st), st.HostRows, n, st.Devices, pool.Node.DRAM.Capacity)
 		}
 		if n, has := p.ports(st.Pool, st.Devices), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
 			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
