@@ -47,7 +47,8 @@ type Feed struct {
 	down, up  server // the links, where Hooks.Transfer is nil
 	unitLogs  []phaseLog
 	roundLogs []phaseLog
-	stalls    []Stalls // per round
+	updates   []phaseLog // per round: what its update waited for or used
+	stalls    []Stalls   // per round
 
 	cut    map[dependency]bool
 	shadow func(s step, i int)
@@ -81,7 +82,7 @@ func New(e *engine.Engine, spec Spec, h Hooks) (*Feed, error) {
 	f := &Feed{
 		spec: spec, e: e, h: h, tables: t,
 		units: make([]phases, n), firstOf: make([]int, n), work: make([]Work, n), released: make([]int, n), unitLogs: make([]phaseLog, n),
-		unitOf: make([]int, spec.Rounds), rounds: make([]steps, spec.Rounds), roundLogs: make([]phaseLog, spec.Rounds),
+		unitOf: make([]int, spec.Rounds), rounds: make([]steps, spec.Rounds), roundLogs: make([]phaseLog, spec.Rounds), updates: make([]phaseLog, spec.Rounds),
 		stalls: make([]Stalls, spec.Rounds),
 	}
 	t.spec = &f.spec

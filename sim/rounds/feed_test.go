@@ -218,6 +218,9 @@ func inOrder(t *rapid.T, g *rig) {
 	if s.Total() != g.stalled {
 		t.Fatalf("stalls by cause %v add up to %v, computing saw %v", s, s.Total(), g.stalled)
 	}
+	if s[WaitDevices] > 0 && g.feed.spec.Devices == 1 {
+		t.Fatalf("one device waits %v for others: %v", s[WaitDevices], s)
+	}
 	if s[WaitSlots] > 0 && g.feed.Waits() == 0 {
 		t.Fatalf("%v of waiting for slots, and never a wait", s[WaitSlots])
 	}

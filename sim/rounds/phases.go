@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"errors"
+	"time"
 
 	"stowage/sim/engine"
 	"stowage/sim/slots"
@@ -52,7 +53,7 @@ func (f *Feed) planAll(p *engine.Process) {
 			}
 			f.await(p, planAfterRelease, f.units[before].released)
 		}
-		log.note(f.releasing(), p.Now())
+		f.noteRelease(log, u-1-f.spec.Lookahead, p.Now())
 		if err := f.plan(p, u); err != nil {
 			f.fail(err)
 			return
@@ -64,16 +65,14 @@ func (f *Feed) planAll(p *engine.Process) {
 	}
 }
 
-// releasing is what takes time between computing and releasing. Where rows are
-// released before the backward pass, it is the order alone.
-func (f *Feed) releasing() Cause {
-	switch {
-	case f.spec.releasesEarly():
-		return WaitOrder
-	case f.spec.dumps():
-		return WaitHost
+// noteRelease notes what the release of a unit that was computed has waited for: the
+// phases of its last round's update. Where rows are released before the backward pass,
+// it is the order alone.
+func (f *Feed) noteRelease(log *phaseLog, unit int, now time.Duration) {
+	if unit >= 0 && !f.spec.releasesEarly() {
+		log.follow(f.updates[f.tables.ends[unit]-1], (*log)[len(*log)-1].end)
 	}
-	return WaitDevices
+	log.note(WaitOrder, now)
 }
 
 // plan plans unit u; where the rule says so, it waits for slots.
@@ -109,13 +108,17 @@ func (f *Feed) stageAll(p *engine.Process) {
 			f.see(stageStarts, u)
 			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
 		}
-		cause := WaitSSD
-		if f.spec.Costs.Remote {
-			cause = WaitRemote
-		}
-		f.unitLogs[u].note(cause, p.Now())
+		f.unitLogs[u].note(f.below(), p.Now())
 		f.units[u].staged.Fire()
 	}
+}
+
+// below is the cause of waits for what is below host memory.
+func (f *Feed) below() Cause {
+	if f.spec.Costs.Remote {
+		return WaitRemote
+	}
+	return WaitSSD
 }
 
 // backAll writes the rows back that leave.
@@ -169,7 +172,11 @@ func (f *Feed) extractAll(p *engine.Process) {
 		if r > 0 {
 			f.await(p, extractAfterUpdate, f.rounds[r-1].updated)
 		}
-		log.note(WaitDevices, p.Now())
+		if r > 0 {
+			there := f.unitLogs[u]
+			log.follow(f.updates[r-1], there[len(there)-1].end)
+		}
+		log.note(WaitOrder, p.Now())
 		f.see(extracts, r)
 		start := p.Now()
 		cause := f.move(p, f.work[u].serve, true)

@@ -76,6 +76,16 @@ func (l *phaseLog) note(c Cause, now time.Duration) {
 	*l = append(*l, phaseEnd{c, now})
 }
 
+// follow adds the phases of another log that end after some time: what was waited for
+// since was doing these.
+func (l *phaseLog) follow(other phaseLog, after time.Duration) {
+	for _, p := range other {
+		if p.end > after {
+			l.note(p.cause, p.end)
+		}
+	}
+}
+
 // during adds the time between from and to to the causes of the phases then.
 func (l phaseLog) during(from, to time.Duration, s *Stalls) {
 	start := time.Duration(0)

@@ -1,6 +1,8 @@
 package rounds
 
-import "testing"
+import (
+	"testing"
+)
 
 // Rows 0, 0, 1 on one slot, 100 bytes each: below the slots is no copy of a row that
 // is in one, so that eager write-backs move nothing, and row 0 moves when it leaves.
@@ -28,5 +30,20 @@ func TestUsedInAPass(t *testing.T) {
 	}
 	if c := g.feed.Round(1).Counts; c.Unique != 0 {
 		t.Errorf("round 1 counts what was planned with round 0: %+v", c)
+	}
+}
+
+// One device, one slot, rows 0 and 1, optimizer state on the host. Round 1 is planned
+// once that of round 0 has crossed the link, 1 us down and 1 us up; row 0 leaves in
+// 1 us and row 1 comes in another: the devices have no part in it.
+func TestStateStallsOnTheLink(t *testing.T) {
+	spec := oneLayer(t, 1, 0, 1)
+	spec.Layers[0].StateBytes = 8
+	g := newSlowRig(t, spec, us)
+	g.forward = always(10 * us)
+	g.mustRun()
+	s := g.feed.StallsOf(1)
+	if s[WaitLink] < 3*us || s[WaitDevices] != 0 || s.Total() != g.ready[1]-g.ends[0] {
+		t.Errorf("stalls %v, %v in all", s, g.ready[1]-g.ends[0])
 	}
 }

@@ -21,13 +21,17 @@ func (f *Feed) updateAll(p *engine.Process) {
 }
 
 func (f *Feed) update(p *engine.Process, r, u int) {
+	log := &f.updates[r]
 	f.awaitFills(p, u)
+	log.note(WaitOrder, p.Now())
 	f.sleep(p, f.tables.trades[r].push)
-	f.move(p, f.work[u].serve, false)
+	log.note(WaitDevices, p.Now())
+	log.note(f.move(p, f.work[u].serve, false), p.Now())
 	state, _ := f.tables.state(r)
-	f.move(p, state, true)
-	f.move(p, state, false)
+	log.note(f.move(p, state, true), p.Now())
+	log.note(f.move(p, state, false), p.Now())
 	f.awaitFills(p, u) // of units planned since
+	log.note(WaitOrder, p.Now())
 }
 
 // awaitFills waits for the rows of all units that were planned before unit u was
@@ -53,8 +57,13 @@ func (f *Feed) endUnit(p *engine.Process, u int) {
 		w := f.tables.dump()
 		f.work[u].Out += w.Out
 		f.work[u].Counts.WriteBacks += w.Counts.WriteBacks
-		f.move(p, w.back, false)
-		f.sleep(p, w.storeDown)
+		log := &f.updates[f.tables.ends[u]-1]
+		log.note(WaitOrder, p.Now())
+		log.note(f.move(p, w.back, false), p.Now())
+		if w.storeDown > 0 {
+			p.Sleep(f.store.take(p.Now(), f.duration(w.storeDown)) - p.Now())
+		}
+		log.note(f.below(), p.Now())
 		f.see(dumpEnds, u)
 	}
 	f.units[u].ended.Fire()
