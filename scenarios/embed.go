@@ -40,8 +40,8 @@ func (s *Scenario) stores(spec *placement.Spec) ([]rounds.Tier, error) {
 // pipeline.
 func (s *Scenario) feed() rounds.Spec {
 	f := s.Slots.Feed
-	if n := s.lookupsPerSample(); s.Slots.Read > 0 && n > 0 {
-		f.Costs.Read = 1 / (s.Slots.Read * float64(n))
+	if s.Slots.Read > 0 {
+		f.Costs.Read = 1 / s.Slots.Read
 	}
 	f.Costs.Remote = s.Slots.Remote != nil
 	return f

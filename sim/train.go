@@ -197,6 +197,7 @@ func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
 	spec := job.Feed
 	spec.Name = fmt.Sprintf("stage %d", stage)
 	spec.Layers, spec.Rounds, spec.Devices = layers, job.Rounds, st.Devices
+	spec.Batch = job.Problem.Batch
 	spec.Lookahead, spec.ReadOnly = job.Problem.Lookahead, job.Problem.Inference
 	spec.Costs.Index = pool.Device.Gather.Rows
 	spec.Costs.Host, spec.Costs.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))

@@ -24,7 +24,7 @@ func batches(t tester, batch, size int, keys ...uint32) Spec {
 	t.Helper()
 	trace, layout := rawTrace(t, 64, batch, 1, keys)
 	return Spec{
-		Name: "stage 0", Rounds: len(keys) / batch, Devices: 1,
+		Name: "stage 0", Rounds: len(keys) / batch, Batch: batch, Devices: 1,
 		Layers: []Layer{{
 			Name: "items", Trace: trace, Rows: 64, Layout: layout, RowBytes: 100, OutBytes: 100,
 			Slots: slots.Config{Slots: size, Rows: 64, Policy: "lru"},

@@ -46,6 +46,7 @@ func drawSpec(t *rapid.T) Spec {
 	}
 	s.Sequential = s.Lookahead == 0 && rapid.IntRange(0, 3).Draw(t, "sequential") == 0
 	batch := rapid.IntRange(1, 4).Draw(t, "batch")
+	s.Batch = batch
 	for range rapid.IntRange(1, 3).Draw(t, "layers") {
 		s.Layers = append(s.Layers, drawLayer(t, &s, shortage, batch))
 	}

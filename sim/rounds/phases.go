@@ -20,7 +20,7 @@ func (f *Feed) readAll(p *engine.Process) {
 		if f.spec.Rebuild && u > 0 {
 			p.Wait(f.units[u-1].fetched) // a pass is loaded while the one before is trained
 		}
-		f.sleep(p, f.spec.Costs.Read*float64(f.tables.lookups(u)))
+		f.sleep(p, f.spec.Costs.Read*float64(f.spec.Batch*(f.tables.ends[u]-f.firstOf[u])))
 		f.unitLogs[u].note(WaitInput, p.Now())
 		f.units[u].read.Fire()
 	}

@@ -64,6 +64,7 @@ type Spec struct {
 	Name   string // for error messages, e.g. "stage 1"
 	Layers []Layer
 	Rounds int
+	Batch  int // samples of a round, for Costs.Read
 
 	// Devices own the rows together: key mod Devices, each with its share of the
 	// slots.
@@ -146,8 +147,8 @@ type Layer struct {
 
 // Costs are the rates of what a group of devices uses. Zero rates cost nothing.
 type Costs struct {
-	Read   float64 // seconds per lookup to read a round's samples
-	Unique float64 // seconds per lookup to make them unique
+	Read   float64 // seconds to read a sample, all that belongs to it
+	Unique float64 // seconds per lookup of the layers to make them unique
 
 	Index   unit.RowRate // keys/s that one device's index finds or places
 	Host    hw.Gather    // of one host socket

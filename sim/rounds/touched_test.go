@@ -47,3 +47,16 @@ func TestStateStallsOnTheLink(t *testing.T) {
 		t.Errorf("stalls %v, %v in all", s, g.ready[1]-g.ends[0])
 	}
 }
+
+// A feed reads whole samples, however many of their lookups are its own: 2 rounds of a
+// pass x 3 samples x 1 us.
+func TestReadingIsPerSample(t *testing.T) {
+	spec := batches(t, 6, 12, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5)
+	spec.Batch, spec.Pass = 3, 2
+	spec.Costs.Read = 1e-6
+	g := newRig(t, spec)
+	g.mustRun()
+	if g.ready[0] != 6*us {
+		t.Errorf("ready at %v, want 6us", g.ready[0])
+	}
+}
