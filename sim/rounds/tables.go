@@ -269,6 +269,7 @@ func (t *tables) plan(u int) (Work, error) {
 		}
 		t.drain() // the next part computes after this one
 		t.load = newLoad(t.spec)
+		t.load.used = t.copies()
 	}
 }
 
@@ -288,8 +289,16 @@ func (t *tables) countReplicated(u int) {
 				c.Lookups, c.HitLookups = c.Lookups+int(r.Counts[j]), c.HitLookups+int(r.Counts[j])
 			}
 		}
-		t.load.used += n * t.spec.Devices
 	}
+	t.load.used += t.copies()
+}
+
+// copies is the slots that replicated rows take, all devices together.
+func (t *tables) copies() (n int) {
+	for i := range t.layers {
+		n += t.layers[i].owners.Replicated() * t.spec.Devices
+	}
+	return n
 }
 
 // tradeAll counts what the devices exchange in the rounds of unit u.

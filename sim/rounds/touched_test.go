@@ -2,6 +2,8 @@ package rounds
 
 import (
 	"testing"
+
+	"stowage/sim/slots"
 )
 
 // Rows 0, 0, 1 on one slot, 100 bytes each: below the slots is no copy of a row that
@@ -58,5 +60,29 @@ func TestReadingIsPerSample(t *testing.T) {
 	g.mustRun()
 	if g.ready[0] != 6*us {
 		t.Errorf("ready at %v, want 6us", g.ready[0])
+	}
+}
+
+// A round of four rows beside a replicated one, on two slots of either device, is cut
+// into parts. The slots of the copies are in use in all of them.
+func TestSplitKeepsReplicatedRows(t *testing.T) {
+	spec := batches(t, 8, 4, 0, 0, 0, 0, 2, 1, 4, 3)
+	spec.Devices, spec.Costs.PerNode = 2, 2
+	spec.Replicated = 1.0 / 64
+	spec.Layers[0].Slots.Shortage = slots.Split
+	g := newRig(t, spec)
+	g.mustRun()
+	if c := g.feed.Round(0).Counts; g.feed.Splits() != 1 || c.Used != 4 {
+		t.Errorf("%d splits, %+v; want one, and 4 slots in use", g.feed.Splits(), c)
+	}
+}
+
+// Rows that go up may push dirty ones out of host memory: it gathers those too.
+func TestHostGathersWhatItPushesOut(t *testing.T) {
+	spec := batches(t, 1, 1, 0)
+	l := newLoad(&spec)
+	l.up(0, Traffic{StoreReads: 2, HostFills: 2, StoreWrites: 1}, &spec.Layers[0])
+	if got := l.fill[0].host.n; got != 5 {
+		t.Errorf("host memory gathers %v rows, want 5", got)
 	}
 }

@@ -115,7 +115,7 @@ func (l *load) plan(owner int, c slots.Counts, layer *Layer) {
 
 // up adds what the tiers do for rows that go into slots.
 func (l *load) up(owner int, t Traffic, layer *Layer) {
-	l.fill[owner].host.add(t.HostReads+t.StoreReads+t.HostFills, layer.RowBytes)
+	l.fill[owner].host.add(t.HostReads+t.StoreReads+t.HostFills+t.StoreWrites, layer.RowBytes)
 	l.store(owner, t, layer)
 }
 
