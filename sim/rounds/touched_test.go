@@ -86,3 +86,14 @@ func TestHostGathersWhatItPushesOut(t *testing.T) {
 		t.Errorf("host memory gathers %v rows, want 5", got)
 	}
 }
+
+// Optimizer state that stays below the slots comes from the store with its row.
+func TestStoreMovesStateToo(t *testing.T) {
+	spec := batches(t, 1, 1, 0)
+	spec.Layers[0].StateBytes = 20
+	l := newLoad(&spec)
+	l.up(0, Traffic{StoreReads: 2, StoreWrites: 1}, &spec.Layers[0])
+	if up, down := l.storeUp[0].bytes, l.storeDown[0].bytes; up != 240 || down != 120 {
+		t.Errorf("%v bytes read and %v written, want 240 and 120", up, down)
+	}
+}

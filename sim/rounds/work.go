@@ -137,9 +137,12 @@ func (l *load) down(owner int, t Traffic, layer *Layer) {
 	l.store(owner, t, layer)
 }
 
+// store adds what the store reads and writes: whole rows, with the optimizer state that
+// stays below the slots.
 func (l *load) store(owner int, t Traffic, layer *Layer) {
-	l.storeUp[owner].add(t.StoreReads, layer.RowBytes)
-	l.storeDown[owner].add(t.StoreWrites, layer.RowBytes)
+	whole := layer.RowBytes + layer.StateBytes
+	l.storeUp[owner].add(t.StoreReads, whole)
+	l.storeDown[owner].add(t.StoreWrites, whole)
 }
 
 // work turns the amounts into seconds and bytes.
