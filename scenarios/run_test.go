@@ -3,10 +3,12 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"stowage/sim/engine"
@@ -316,14 +318,20 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// fuse is a context that ends after it was asked some times.
+// fuse is a context that ends after it was asked some times, by any goroutine.
 type fuse struct {
 	context.Context
-	left int
+	left atomic.Int64
+}
+
+func newFuse(looks int) *fuse {
+	f := &fuse{Context: context.Background()}
+	f.left.Store(int64(looks))
+	return f
 }
 
 func (f *fuse) Err() error {
-	if f.left--; f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return context.Canceled
 	}
 	return nil
@@ -332,11 +340,15 @@ func (f *fuse) Err() error {
 // Stopped at any time, a run returns an error that wraps the context's, and from
 // the simulation on the finished rounds.
 func TestRunStops(t *testing.T) {
-	text := onGPU("rounds = 12", "rounds = 400", "batch = 512", "batch = 16")
+	rounds := 400
+	if testing.Short() {
+		rounds = 100
+	}
+	text := onGPU("rounds = 12", fmt.Sprintf("rounds = %d", rounds), "batch = 512", "batch = 16")
 	whole := run(t, parsed(t, text))
 	partial := 0
 	for looks := 0; ; looks += 1 + looks/40 {
-		r, err := parsed(t, text).Run(&fuse{context.Background(), looks}, "test")
+		r, err := parsed(t, text).Run(newFuse(looks), "test")
 		if err == nil {
 			if jsonOf(t, r) != jsonOf(t, whole) {
 				t.Error("a run that was not stopped differs")
@@ -346,7 +358,7 @@ func TestRunStops(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("after %d looks: %v", looks, err)
 		}
-		if r != nil && len(r.Rounds) > 0 && len(r.Rounds) < 400 {
+		if r != nil && len(r.Rounds) > 0 && len(r.Rounds) < rounds {
 			partial++
 			if jsonOf(t, r.Rounds) != jsonOf(t, whole.Rounds[:len(r.Rounds)]) {
 				t.Fatalf("%d rounds that are not those of the whole run", len(r.Rounds))
