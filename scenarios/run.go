@@ -10,6 +10,7 @@ import (
 	"stowage/hw/unit"
 	"stowage/sim"
 	"stowage/sim/placement"
+	"stowage/sim/rounds"
 	"stowage/sim/slots"
 	"stowage/workloads"
 )
@@ -31,41 +32,23 @@ func (e *Infeasible) Error() string {
 // ctx ends during the simulation, the result of the finished rounds is returned
 // together with an error that wraps ctx's.
 func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error) {
-	spec := s.Problem
-	stores, err := s.stores(&spec)
+	set, err := s.prepare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	embeddings, err := s.embed(ctx, &spec)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	problem, err := placement.NewProblem(spec)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	outcome, err := s.Policy.Search(ctx, problem, s.Search)
+	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
 	if err != nil {
 		return nil, fmt.Errorf("%s: placement %s: %w", s.Name, s.Policy.Name, err)
 	}
 	if !outcome.Fitness.Feasible {
 		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
 	}
-	job := sim.Job{Problem: problem, Plan: outcome.Plan, Rounds: s.Rounds, Embeddings: embeddings, Stores: stores, MaxEvents: s.MaxEvents}
-	if s.Slots != nil {
-		job.Feed = s.feed()
-	}
+	job := s.job(set, outcome.Plan)
 	run, err := sim.Train(ctx, job)
 	if run == nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
-	r.Warnings = append(problem.Notes(outcome.Plan), missed(&spec, r)...)
-	r.Warnings = append(r.Warnings, s.refusals(&spec)...)
-	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version
-	if slices.ContainsFunc(embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
-		r.Replacement = s.Slots.Replacement
-	}
+	r := s.summarize(set, job, run, outcome, version)
 	if err != nil {
 		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(run.Rounds), s.Rounds, err)
 	}
@@ -74,6 +57,53 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	}
 	r.Sweep, err = s.sweep(ctx, job)
 	return r, err
+}
+
+// prepared is an experiment up to the search: immutable, so that searches and
+// simulations of one experiment may share it.
+type prepared struct {
+	spec       placement.Spec // with what the slot tables take
+	problem    *placement.Problem
+	embeddings []sim.Embedding
+	stores     []rounds.Tier
+}
+
+// prepare draws the lookups and states the placement problem.
+func (s *Scenario) prepare(ctx context.Context) (*prepared, error) {
+	set := &prepared{spec: s.Problem}
+	var err error
+	if set.stores, err = s.stores(&set.spec); err != nil {
+		return nil, err
+	}
+	if set.embeddings, err = s.embed(ctx, &set.spec); err != nil {
+		return nil, err
+	}
+	set.problem, err = placement.NewProblem(set.spec)
+	return set, err
+}
+
+// job is the training run of a plan.
+func (s *Scenario) job(set *prepared, plan *placement.Plan) sim.Job {
+	job := sim.Job{
+		Problem: set.problem, Plan: plan, Rounds: s.Rounds,
+		Embeddings: set.embeddings, Stores: set.stores, MaxEvents: s.MaxEvents,
+	}
+	if s.Slots != nil {
+		job.Feed = s.feed()
+	}
+	return job
+}
+
+// summarize makes the result of a run, without curves and sweep.
+func (s *Scenario) summarize(set *prepared, job sim.Job, run *sim.Run, outcome *placement.Outcome, version string) *sim.Result {
+	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
+	r.Warnings = append(set.problem.Notes(job.Plan), missed(&set.spec, r)...)
+	r.Warnings = append(r.Warnings, s.refusals(&set.spec)...)
+	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version
+	if slices.ContainsFunc(set.embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
+		r.Replacement = s.Slots.Replacement
+	}
+	return r
 }
 
 func lookupsPerSample(layer *workloads.Layer) int {
