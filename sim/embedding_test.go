@@ -1,13 +1,16 @@
 package sim
 
 import (
+	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"stowage/hw/unit"
 	"stowage/sim/placement"
 	"stowage/sim/slots"
 	"stowage/workloads"
@@ -303,3 +306,55 @@ func TestEmbeddingErrors(t *testing.T) {
 		t.Error("a fetch beyond the clock's range is no error")
 	}
 }
+
+// What the devices read in their own memory goes on while bypassed rows come from the
+// host, and is then taken off the forward passes: a warm round takes what the
+// recurrence says, whichever is longer, in one micro-batch or several.
+func TestBypassedRowsComeBesideTheGather(t *testing.T) {
+	const lookups, slotted = 8, 3
+	keys := make([]uint32, 4*lookups)
+	for i := range keys {
+		keys[i] = uint32(i % lookups)
+	}
+	for _, c := range []struct {
+		name   string
+		rows   unit.RowRate // of the device, also of its index
+		hidden bool         // the host, behind the own memory
+	}{{"host longer", 1e6, false}, {"device longer", 1e5, true}} {
+		for _, m := range []int{1, 4, 8} {
+			layer := timed(0, ms, ms, lookups/m, "gpu")
+			layer.Kind, layer.Tables = workloads.Embedding, []workloads.Table{{Name: "rows", Rows: lookups, Dim: 4, Lookups: 1}}
+			gpu := machine("gpu", 1)
+			gpu.Device.Gather.Rows = c.rows
+			spec := specOf(&workloads.Model{Name: "bypassing", Layers: []workloads.Layer{layer}}, gpu)
+			spec.Batch, spec.Microbatches = lookups, m
+			spec.Lookups = []placement.LayerLookups{{Slots: slotted, Unique: lookups, Bypasses: lookups - slotted}}
+			job := planned(t, spec, placement.Scheme{0})
+			job.Rounds = 4
+			trace := traceOf(t, lookups, lookups, keys)
+			job.Embeddings = []Embedding{{Trace: trace, RowBytes: 16, Slots: slots.Config{
+				Slots: slotted, Ways: slotted, Rows: lookups, Future: trace, Policy: "lru", Shortage: slots.Bypass,
+			}}}
+			run, err := Train(context.Background(), job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := job.Problem.RecurrenceOf(job.Plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := run.Rounds[3].StepTime.Seconds()
+			if seconds := lookups / want.Throughput; math.Abs(got-seconds) > 20e-9 {
+				t.Errorf("%s, %d micro-batches: %.9f s, the recurrence says %.9f", c.name, m, got, seconds)
+			}
+			// By hand: 5 rows in 7 us + 5 x (10 us + 16 ns); 8 lookups of 16 bytes here.
+			host, own := 57080e-9, lookups*(1/float64(c.rows)+16e-9)
+			byHand := lookups/float64(c.rows) + float64(m)*2e-3 - own + max(host, own) + host
+			if c.hidden != (own > host) || math.Abs(got-byHand) > 20e-9 {
+				t.Errorf("%s, %d micro-batches: %.9f s, want %.9f by hand", c.name, m, got, byHand)
+			}
+		}
+	}
+}
+
+const ms = time.Millisecond

@@ -116,6 +116,7 @@ type training struct {
 	wires   *wires
 	feeds   []*rounds.Feed  // per stage; nil: no slot tables
 	stalled []time.Duration // per stage, until its last finished round
+	stageOf []int           // per segment
 }
 
 func newTraining(job Job) (*training, error) {
@@ -138,6 +139,9 @@ func newTraining(job Job) (*training, error) {
 		rounds:  make([]Round, job.Rounds),
 		waiting: make([]int, job.Rounds),
 	}
+	for _, g := range pipe.Segments {
+		t.stageOf = append(t.stageOf, g.Stage)
+	}
 	t.wires = newWires(t.e, &t.job, pipe, transfers)
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
@@ -146,7 +150,7 @@ func newTraining(job Job) (*training, error) {
 		return nil, err
 	}
 	hooks := pipeline.Hooks{
-		Transfer: t.wires.transfer, Ready: t.isReady, Stalled: t.waited, Backward: t.turned, Done: t.stageDone,
+		Transfer: t.wires.transfer, Ready: t.isReady, Ahead: t.ahead, Stalled: t.waited, Backward: t.turned, Done: t.stageDone,
 	}
 	t.exec = pipeline.NewExec(t.e, pipe, job.Rounds, hooks)
 	t.start()
@@ -201,6 +205,7 @@ func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
 	spec.Lookahead, spec.ReadOnly = job.Problem.Lookahead, job.Problem.Inference
 	spec.Costs.Index = pool.Device.Gather.Rows
 	spec.Costs.Host, spec.Costs.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))
+	spec.Costs.Local = st.Gather
 	spec.Costs.PerNode, spec.Costs.Link = pool.Node.Devices, pool.Node.HostLink
 	spec.Costs.Peer, spec.Costs.NIC = pool.Node.PeerLink, pool.Node.NIC
 	if spec.Costs.Peer.Bandwidth == 0 {
@@ -224,6 +229,23 @@ func (t *training) start() {
 
 func (t *training) isReady(stage, round int) bool {
 	return t.feeds[stage] == nil || t.feeds[stage].Ready(round)
+}
+
+// ahead returns how much of a forward pass was done while its rows still came from the
+// host: the devices read their own memory micro-batch by micro-batch, each segment its
+// layers' rows.
+func (t *training) ahead(segment, round, micro int) time.Duration {
+	f := t.feeds[t.stageOf[segment]]
+	if f == nil || f.Ahead(round) == 0 {
+		return 0
+	}
+	each := t.job.Plan.Stages[t.stageOf[segment]].Gather / float64(t.job.Problem.Microbatches)
+	done := min(each, max(0, f.Ahead(round).Seconds()-float64(micro)*each))
+	d, err := unit.Seconds(done / each * t.job.Plan.Gathers[segment])
+	if err != nil {
+		panic(err) // the forward pass is longer, and has passed
+	}
+	return d
 }
 
 func (t *training) waited(stage, round int, since time.Duration) {

@@ -16,7 +16,7 @@ import (
 // every change that moves numbers. It is a constant and not the commit that a
 // build may or may not be stamped with: `go run` and `go build` of the same
 // source write the same bytes.
-const version = "0.2.0"
+const version = "0.3.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

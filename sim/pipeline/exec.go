@@ -17,6 +17,9 @@ type Hooks struct {
 	// place). It is asked once the first inputs of the round are there, perhaps
 	// repeatedly. After it was false, call Exec.Wake when it may have become true.
 	Ready func(stage, round int) bool
+	// Ahead returns how much of a forward pass was done before it started, while Ready
+	// kept its stage waiting: it takes that much less.
+	Ahead func(segment, round, micro int) time.Duration
 	// Stalled is called when a stage starts a round for which Ready kept it waiting
 	// since a time, its inputs being there.
 	Stalled func(stage, round int, since time.Duration)
@@ -184,10 +187,7 @@ func (x *Exec) try(i int) {
 	if !x.arrived(op, st.round) || st.position == 0 && !x.mayStart(i) {
 		return
 	}
-	d := x.p.Segments[op.Segment].Forward
-	if op.Backward {
-		d = x.p.Segments[op.Segment].Backward
-	}
+	d := x.duration(op, st.round)
 	st.running, st.op = true, op
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
@@ -197,6 +197,18 @@ func (x *Exec) try(i int) {
 			x.h.Backward(i, st.round)
 		}
 	}
+}
+
+// duration is how long an operation of a round takes.
+func (x *Exec) duration(op Op, round int) time.Duration {
+	s := &x.p.Segments[op.Segment]
+	if op.Backward {
+		return s.Backward
+	}
+	if x.h.Ahead == nil {
+		return s.Forward
+	}
+	return max(0, s.Forward-x.h.Ahead(int(op.Segment), round, int(op.Micro)))
 }
 
 // mayStart asks Hooks.Ready for a stage whose inputs are there, and keeps the

@@ -13,14 +13,24 @@ import (
 // device, split by Amdahl's law: serial + parallel / k.
 type layerCost struct {
 	serial, parallel                  float64
-	forwardShare                      float64 // of serial + parallel
-	weights, table, act               float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
-	plan, hostTime, bytesIn, bytesOut float64 // per round, shared by k
-	backing                           float64 // bytes of rows in host memory behind a slot table
-	storeRows, storeBytes             float64 // per round, that go through the tier below host memory
-	pastHost, pastBytes               float64 // per round and direction, past the slots
-	refused                           string  // why its slot table cannot be
-	asked, sharing                    float64 // bytes per round that one device would get of others' rows, and how they grow
+	forwardShare                      float64  // of serial + parallel
+	weights, table, act               float64  // bytes: per device; shared by k; per micro-batch in flight, shared by k
+	plan, hostTime, bytesIn, bytesOut float64  // per round, shared by k
+	backing                           float64  // bytes of rows in host memory behind a slot table
+	storeRows, storeBytes             float64  // per round, that go through the tier below host memory
+	past, state                       hostRows // per round and direction, past the slots: bypassed rows; optimizer state on the hosts
+	gather                            float64  // of the forward seconds, behind a slot table: reading rows in the device's own memory
+	refused                           string   // why its slot table cannot be
+	asked, sharing                    float64  // bytes per round that one device would get of others' rows, and how they grow
+}
+
+// hostRows is embedding rows that host memory gathers and the host links carry:
+// seconds of one socket, and bytes.
+type hostRows struct{ host, bytes float64 }
+
+func (r *hostRows) add(o hostRows) {
+	r.host += o.host
+	r.bytes += o.bytes
 }
 
 // layerWork is what merging adds up for every layer, small enough to stay in cache.
@@ -158,7 +168,7 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing, c.pastHost, c.pastBytes} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing, c.past.host, c.past.bytes, c.state.host, c.state.bytes, c.gather} {
 		if !amount(v) {
 			return false
 		}
@@ -305,13 +315,11 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
 	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
 	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
-	// Bypassed rows, and each unique row's state where it stays on the host.
-	state := lk.Unique * float64(p.StateBytes(layer))
-	c.pastBytes = lk.Bypasses*row + state
-	c.pastHost = pool.Host.Gather.Seconds(lk.Bypasses, lk.Bypasses*row)
-	if state > 0 {
-		c.pastHost += pool.Host.Gather.Seconds(lk.Unique, state)
+	c.past = hostRows{pool.Host.Gather.Seconds(lk.Bypasses, lk.Bypasses*row), lk.Bypasses * row}
+	if state := lk.Unique * float64(p.StateBytes(layer)); state > 0 {
+		c.state = hostRows{pool.Host.Gather.Seconds(lk.Unique, state), state}
 	}
+	c.gather = min((c.serial+c.parallel)*c.forwardShare, p.gatherSeconds(layer, pool))
 	if lk.Hosted > 0 {
 		c.backing = min(whole, float64(lk.Hosted)*full)
 	}

@@ -2,18 +2,19 @@ package placement
 
 import "math"
 
-// exchangeTime returns the seconds in which k devices of stage i give each other the
-// rows that they look up, at the begin of a round, and the gradients, at its end.
+// exchangeTimes returns the seconds in which k devices of stage i give each other the
+// rows that they look up, at the begin of a round (pull), and the gradients, at its
+// end (push).
 // The closed form leaves it out, as it does the synchronisation of gradients.
 //
 // Each row is owned by one device. All devices together ask for asked x k^sharing
 // bytes, an even share of them from every owner. Inside a node they go over the
 // peer links (host links where there are none), between nodes through the nodes'
 // network ports, both at the same time.
-func (ev *Evaluator) exchangeTime(i, k int) float64 {
+func (ev *Evaluator) exchangeTimes(i, k int) (pull, push float64) {
 	st := &ev.stages[i]
 	if st.asked == 0 || k < 2 {
-		return 0
+		return 0, 0
 	}
 	pool := &ev.p.Cluster.Pools[st.pool]
 	n := float64(k)
@@ -29,7 +30,7 @@ func (ev *Evaluator) exchangeTime(i, k int) float64 {
 		seconds = max(seconds, nic.Latency.Seconds()+near*each*far/n/float64(nic.Bandwidth))
 	}
 	if ev.p.Inference {
-		return seconds
+		return seconds, 0
 	}
-	return 2 * seconds
+	return seconds, seconds
 }

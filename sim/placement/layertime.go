@@ -36,18 +36,24 @@ func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backwar
 		return 0, 0, err
 	}
 	if l.Sparse() {
-		rows, row := 0.0, 0.0
-		for _, t := range l.Tables {
-			rows += float64(t.Lookups) * p.micro
-			row += float64(t.Lookups) * p.micro * float64(4*t.Dim)
-		}
-		forward += pool.Device.Gather.Seconds(rows, row)
+		forward += p.gatherSeconds(l, pool)
 	}
 	if !p.Inference && l.Backward > 0 {
 		overhead := pool.Device.Overhead.Seconds()
 		backward = overhead + (forward-overhead)*l.Backward
 	}
 	return forward, backward, nil
+}
+
+// gatherSeconds returns the seconds in which one device reads the rows that a
+// micro-batch looks up in the tables of a layer, in its own memory.
+func (p *Problem) gatherSeconds(l *workloads.Layer, pool *hw.Pool) float64 {
+	rows, bytes := 0.0, 0.0
+	for _, t := range l.Tables {
+		rows += float64(t.Lookups) * p.micro
+		bytes += float64(t.Lookups) * p.micro * float64(4*t.Dim)
+	}
+	return pool.Device.Gather.Seconds(rows, bytes)
 }
 
 // profiled lists the device types on which a layer was measured.

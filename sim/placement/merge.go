@@ -10,7 +10,8 @@ type stage struct {
 	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
 	backing                           float64              // bytes of rows in host memory behind slot tables
 	storeRows, storeBytes             float64              // of a round, through the tier below host memory
-	pastHost, pastBytes               float64              // of a round, past the slots: in each direction
+	past, state                       hostRows             // of a round, past the slots: in each direction
+	gatherSerial, gatherParallel      float64              // of serial and parallel: reading rows in the device's own memory
 	asked, sharing                    float64              // bytes of rows that devices ask for, and asked x how they grow
 	out, in                           [linkClasses]float64 // seconds per step through one port
 	measured                          float64              // seconds per step of measured transfers
@@ -82,7 +83,7 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 		st.parallel += w.parallel
 		st.weights += w.weights
 		if w.tables {
-			st.addTables(&p.costs[int(t)*p.layers+l])
+			st.addTables(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
 		}
 	}
 	ev.segments = g + 1
@@ -111,15 +112,18 @@ func (ev *Evaluator) open(t, l int) int {
 	return at
 }
 
-func (st *stage) addTables(c *layerCost) {
+func (st *stage) addTables(c *layerCost, microbatches float64) {
 	st.table += c.table
 	st.backing += c.backing
 	st.plan += c.plan
 	st.hostTime += c.hostTime
 	st.bytesIn += c.bytesIn
 	st.bytesOut += c.bytesOut
-	st.pastHost += c.pastHost
-	st.pastBytes += c.pastBytes
+	st.past.add(c.past)
+	st.state.add(c.state)
+	serial, parallel := c.gatherParts()
+	st.gatherSerial += microbatches * serial
+	st.gatherParallel += microbatches * parallel
 	st.storeRows += c.storeRows
 	st.storeBytes += c.storeBytes
 	st.asked += c.asked

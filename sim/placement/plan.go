@@ -14,8 +14,9 @@ import (
 type Plan struct {
 	Scheme  Scheme
 	Stages  []Stage
-	StageOf []int // per layer
-	Segment []int // per layer: runs of consecutive layers on one pool
+	StageOf []int     // per layer
+	Segment []int     // per layer: runs of consecutive layers on one pool
+	Gathers []float64 // per segment: Stage.Gather of one micro-batch
 	Fitness Fitness
 	Reason  string // why an infeasible scheme is infeasible
 }
@@ -28,8 +29,9 @@ type Stage struct {
 	Devices     int
 	StepTime    float64    // closed-form seconds per step when nothing makes it wait
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
-	Past        float64    // seconds in which rows and optimizer state go past the slots
-	Exchange    float64    // seconds in which its devices exchange rows and gradients
+	Extract     float64    // seconds before computing in which its devices get rows from each other, and past the slots
+	Update      float64    // seconds after computing in which they give gradients, rows and optimizer state back
+	Gather      float64    // seconds of a round's forward passes in which its devices read rows behind slot tables in their own memory
 	Weights     unit.Bytes // dense parameters of one replica at the training precision
 	Memory      Memory     // of one device
 	HostRows    unit.Bytes // embedding rows in host memory, behind slot tables
@@ -119,13 +121,18 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 		st, k := &ev.stages[i], ev.best[i]
 		pl.Stages[i] = Stage{
 			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
-			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Exchange: ev.exchangeTime(i, k), Past: ev.pastTime(i, k),
+			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Gather: ev.gatherTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
 			HostRows: wholeBytes(st.backing),
 		}
+		pl.Stages[i].Extract, pl.Stages[i].Update = ev.besideTimes(i, k)
 	}
+	pl.Gathers = make([]float64, ev.segments)
 	for l, i := range pl.StageOf {
-		pl.Stages[i].Layers = append(pl.Stages[i].Layers, l)
+		st := &pl.Stages[i]
+		st.Layers = append(st.Layers, l)
+		serial, parallel := p.costs[st.Pool*p.layers+l].gatherParts()
+		pl.Gathers[pl.Segment[l]] += serial + parallel*p.share(st.Pool, st.Devices).device
 	}
 	if !f.Feasible {
 		pl.Reason = p.reason(pl)

@@ -15,16 +15,17 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	}
 	b := &ev.pipe
 	b.begin(ev.p, s, ev.stageOf, ev.segment, ev.segments)
-	fetch, exchange := 0.0, 0.0
+	fetch, beside := 0.0, 0.0
 	for i := range ev.stages {
 		k := ev.best[i]
 		b.place(ev.stages[i].pool, k, float64(ev.denseBytes(i)))
-		fetch, exchange = max(fetch, ev.fetchTime(i, k)), max(exchange, ev.exchangeTime(i, k)+ev.pastTime(i, k))
+		extract, update := ev.besideTimes(i, k)
+		fetch, beside = max(fetch, ev.fetchTime(i, k)), max(beside, extract+update)
 	}
 	if b.build() != nil {
 		return infeasible(endless, 0)
 	}
-	return ev.p.stepFitness(&b.out, fetch, exchange, f.Price)
+	return ev.p.stepFitness(&b.out, fetch, beside, f.Price)
 }
 
 // RecurrenceOf is Recurrence for a plan whose devices are decided. It errs when
@@ -34,18 +35,18 @@ func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
 	if err != nil {
 		return Fitness{}, err
 	}
-	fetch, exchange := 0.0, 0.0
+	fetch, beside := 0.0, 0.0
 	for i := range pl.Stages {
-		fetch, exchange = max(fetch, pl.Stages[i].Fetch), max(exchange, pl.Stages[i].Exchange+pl.Stages[i].Past)
+		fetch, beside = max(fetch, pl.Stages[i].Fetch), max(beside, pl.Stages[i].Extract+pl.Stages[i].Update)
 	}
-	return p.stepFitness(pipe, fetch, exchange, pl.Fitness.Price), nil
+	return p.stepFitness(pipe, fetch, beside, pl.Fitness.Price), nil
 }
 
 // stepFitness is the fitness of one step of a pipeline. Rows are fetched before
-// it, or beside the step before when there is a look-ahead; devices exchange them
-// at its begin, and their gradients at its end; reading samples goes on beside it.
-func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, exchange, price float64) Fitness {
-	step := pipeline.NewRecurrence(pipe).Step().Seconds() + exchange
+// it, or beside the step before when there is a look-ahead; devices extract them at
+// its begin, and update them at its end; reading samples goes on beside it.
+func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, beside, price float64) Fitness {
+	step := pipeline.NewRecurrence(pipe).Step().Seconds() + beside
 	if p.Lookahead > 0 {
 		step = max(step, fetch)
 	} else {

@@ -13,7 +13,8 @@ func (ev *Evaluator) stepTime(i, k int) float64 {
 	if st.computeOnly {
 		return compute
 	}
-	compute += ev.pastTime(i, k)
+	before, after := ev.pastTimes(i, k)
+	compute += before + after
 	comm := max(st.direct*sh.links, st.nic*sh.ports) + st.measured
 	if st.plan == 0 {
 		return max(compute, comm)
@@ -51,19 +52,52 @@ func (p *Problem) share(pool, k int) share {
 	return p.newShare(pool, k)
 }
 
-// pastTime is the time in which bypassed rows and optimizer state on the hosts go to
-// the devices before or after computing, and back after it: nothing hides it. In
-// inference nothing goes back.
-func (ev *Evaluator) pastTime(i, k int) float64 {
+// pastTimes are the times that rows and state take past the slots, before computing
+// and after it. Bypassed rows come while the devices read their own memory, which is
+// part of computing and hides them (rounds.Extraction: T_cpu beside T_local); the
+// result is what it does not hide. After computing they go back, and optimizer state on
+// the hosts is read and written; in inference nothing is.
+func (ev *Evaluator) pastTimes(i, k int) (before, after float64) {
 	st := &ev.stages[i]
-	if st.pastBytes == 0 {
-		return 0
+	if st.past.bytes > 0 {
+		after = ev.p.fetchSeconds(st.pool, k, 0, st.past.host, st.past.bytes)
+		before = max(0, after-ev.gatherTime(i, k))
 	}
-	once := ev.p.fetchSeconds(st.pool, k, 0, st.pastHost, st.pastBytes)
+	if st.state.bytes > 0 {
+		after += 2 * ev.p.fetchSeconds(st.pool, k, 0, st.state.host, st.state.bytes)
+	}
 	if ev.p.Inference {
-		return once
+		after = 0
 	}
-	return 2 * once
+	return before, after
+}
+
+// gatherTime is the part of computing in which each of k devices reads the rows of a
+// round in its own memory.
+func (ev *Evaluator) gatherTime(i, k int) float64 {
+	st := &ev.stages[i]
+	return st.gatherSerial + st.gatherParallel*ev.p.share(st.pool, k).device
+}
+
+// gatherParts divides the gather of a micro-batch as Amdahl's law does its layer.
+func (c *layerCost) gatherParts() (serial, parallel float64) {
+	if c.gather == 0 {
+		return 0, 0
+	}
+	part := c.serial / (c.serial + c.parallel)
+	return c.gather * part, c.gather * (1 - part)
+}
+
+// besideTimes are the times of a round that its devices spend on rows before and after
+// computing: extraction without what they read in their own memory,
+//
+//	max(T_cpu, T_remote + T_local) - T_local = max(T_cpu - T_local, T_remote)
+//
+// and the update.
+func (ev *Evaluator) besideTimes(i, k int) (extract, update float64) {
+	before, after := ev.pastTimes(i, k)
+	pull, push := ev.exchangeTimes(i, k)
+	return max(before, pull), push + after
 }
 
 // fetchTime is the time in which the rows that a round misses reach their slots.

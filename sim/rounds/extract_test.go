@@ -2,8 +2,14 @@ package rounds
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"stowage/hw"
+	"stowage/hw/unit"
+	"stowage/sim/slots"
 )
 
 func TestExtraction(t *testing.T) {
@@ -84,4 +90,90 @@ func TestComposition(t *testing.T) {
 			t.Errorf("%s errs by %.3f on average, hardly more than the rule", name, m)
 		}
 	}
+}
+
+// The feed and what computes obey the rule of Extraction: from the plan of a round that
+// misses nothing to the end of a forward pass that is the reading of the own memory
+// alone, a round takes T_index + max(T_cpu, T_remote + T_local). Each owner has one set
+// of slots, so that of the rows of a round those beyond it are read in host memory.
+func TestFeedExtracts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 11))
+	longest := map[string]int{}
+	for range 400 {
+		w := 1 + rng.IntN(6)
+		batch, ways := w*(1+rng.IntN(8)), 1+rng.IntN(12)
+		keys := make([]uint32, batch)
+		for i := range keys {
+			keys[i] = rng.Uint32N(64)
+		}
+		rate := func() float64 { return math.Exp(rng.Float64()*7) * 1e6 } // bytes/s, or rows/s
+		e := Extraction{
+			IndexRate: unit.RowRate(rate()),
+			CPU:       Source{Latency: time.Duration(rng.IntN(30)) * us, Bandwidth: unit.Rate(rate())},
+			Remote:    Source{Latency: time.Duration(rng.IntN(30)) * us, Bandwidth: unit.Rate(rate())},
+			Local:     Source{Bandwidth: unit.Rate(rate())},
+		}
+		spec := batches(t, batch, w*ways, slices.Concat(keys, keys)...)
+		spec.Devices, spec.ReadOnly = w, true
+		spec.Layers[0].Slots.Ways, spec.Layers[0].Slots.Shortage = ways, slots.Bypass
+		spec.Costs = Costs{
+			PerNode: w, Sockets: 1, Index: e.IndexRate,
+			Link: hw.Link{Bandwidth: e.CPU.Bandwidth, Latency: e.CPU.Latency},
+			Peer: hw.Link{Bandwidth: e.Remote.Bandwidth, Latency: e.Remote.Latency},
+		}
+		asked, bytes := sources(keys, w, ways, 100)
+		times := e.Times(asked, bytes)
+		spec.Costs.Local = times.Local
+		g := newRig(t, spec)
+		g.forward = func(r int) time.Duration {
+			return time.Duration(math.Round(times.Local*1e9)) - g.feed.Ahead(r)
+		}
+		g.mustRun()
+		if c := g.feed.Round(1).Counts; c.Fills() > 0 {
+			t.Fatalf("the round again misses %d rows", c.Fills())
+		}
+		got, want := (g.ends[1] - g.ends[0]).Seconds(), times.Concurrent()
+		if math.Abs(got-want) > 5e-9 {
+			t.Errorf("%d devices, %d keys, %d ways, %+v: %.9f s, want %.9f", w, batch, ways, times, got, want)
+		}
+		switch {
+		case times.CPU > times.Remote+times.Local:
+			longest["cpu"]++
+		case times.Remote > times.Local:
+			longest["remote"]++
+		default:
+			longest["local"]++
+		}
+	}
+	if t.Logf("longest: %v", longest); longest["cpu"] < 40 || longest["remote"] < 40 || longest["local"] < 40 {
+		t.Errorf("some source is hardly ever the longest: %v", longest)
+	}
+}
+
+// sources counts the keys of the busiest index and the bytes of an extraction by what
+// is the slowest of each: rows of row bytes, owner key mod w with room for some of the
+// distinct ones, each device looking up an even share of the keys.
+func sources(keys []uint32, w, room int, row float64) (asked float64, b SourceBytes) {
+	n := len(keys) / w
+	sent, received, index, all := make([]float64, w), make([]float64, w), make([]float64, w), make([]map[uint32]bool, w)
+	for o := range all {
+		all[o] = map[uint32]bool{}
+	}
+	for d := range w {
+		own := map[uint32]bool{}
+		for _, k := range keys[d*n : (d+1)*n] {
+			if o := int(k) % w; !own[k] {
+				own[k], all[o][k] = true, true
+				index[o]++
+				if o != d {
+					sent[o], received[d] = sent[o]+row, received[d]+row
+				}
+			}
+		}
+	}
+	for o := range all {
+		b.CPU = max(b.CPU, float64(len(all[o])-room)*row)
+	}
+	b.Remote, b.Local = max(slices.Max(sent), slices.Max(received)), float64(n)*row
+	return slices.Max(index), b
 }

@@ -37,10 +37,11 @@ type Feed struct {
 	unitOf    []int    // per round
 	firstOf   []int    // per unit
 	rounds    []steps
-	plannedN  int    // units planned
-	released  []int  // per unit: how many had been released when it was planned
-	work      []Work // per unit
-	readyN    int    // rounds whose rows are in place
+	plannedN  int             // units planned
+	released  []int           // per unit: how many had been released when it was planned
+	work      []Work          // per unit
+	readyN    int             // rounds whose rows are in place
+	ahead     []time.Duration // per round: see Ahead
 	failure   error
 	store     server // below the hosts' memory
 	host      server // of all hosts: each gathers its share
@@ -83,7 +84,7 @@ func New(e *engine.Engine, spec Spec, h Hooks) (*Feed, error) {
 		spec: spec, e: e, h: h, tables: t,
 		units: make([]phases, n), firstOf: make([]int, n), work: make([]Work, n), released: make([]int, n), unitLogs: make([]phaseLog, n),
 		unitOf: make([]int, spec.Rounds), rounds: make([]steps, spec.Rounds), roundLogs: make([]phaseLog, spec.Rounds), updates: make([]phaseLog, spec.Rounds),
-		stalls: make([]Stalls, spec.Rounds),
+		stalls: make([]Stalls, spec.Rounds), ahead: make([]time.Duration, spec.Rounds),
 	}
 	t.spec = &f.spec
 	first := 0
@@ -151,6 +152,11 @@ func (f *Feed) Computed(round int) {
 	f.Backward(round) // where there is no backward pass
 	f.rounds[round].computed.Fire()
 }
+
+// Ahead returns how much of Costs.Local was over when a round became ready: what its
+// devices read in their own memory while bypassed rows still came from the host. It is
+// to be taken off the time that the round computes.
+func (f *Feed) Ahead(round int) time.Duration { return f.ahead[round] }
 
 // Failed returns why the feed cannot go on, nil if it can. Rounds that are not ready
 // then never are.

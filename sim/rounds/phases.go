@@ -162,8 +162,10 @@ func (f *Feed) fetchAll(p *engine.Process) {
 }
 
 // extractAll lets the devices read the rows of a round, each those that it looks
-// up: its own in its slots, others' over the links between the devices, bypassed
-// ones in host memory at the same time.
+// up. It takes, as Extraction says, max(T_cpu, T_remote + T_local): bypassed rows come
+// from host memory; at the same time others' rows come over the links between the
+// devices, and then the own memory is read, which also has what the others sent. What
+// of T_local the host does not hide is left to the computing side.
 func (f *Feed) extractAll(p *engine.Process) {
 	for r := range f.rounds {
 		u := f.unitOf[r]
@@ -183,6 +185,8 @@ func (f *Feed) extractAll(p *engine.Process) {
 		if rest := f.duration(f.tables.trades[r].pull) - (p.Now() - start); rest > 0 {
 			p.Sleep(rest)
 			cause = WaitDevices
+		} else {
+			f.ahead[r] = min(-rest, f.duration(f.spec.Costs.Local))
 		}
 		log.note(cause, p.Now())
 		f.readyN = r + 1

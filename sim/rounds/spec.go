@@ -159,6 +159,11 @@ type Costs struct {
 	Store  Tier // below the hosts' memory, as one node uses it
 	Remote bool // it is parameter servers, not flash: for the cause of stalls
 
+	// Local is the seconds in which a device reads the rows of a round out of its own
+	// memory, one for each lookup. It is part of computing; reads of bypassed rows in
+	// host memory go on beside it (Feed.Ahead).
+	Local float64
+
 	Peer   hw.Link // one device <-> the others of its node, over all its links
 	Wiring Wiring  // of these links; "": Switched
 	NIC    hw.Link // one node <-> the others
