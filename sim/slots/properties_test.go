@@ -315,6 +315,31 @@ func TestLFURenumbers(t *testing.T) {
 	})
 }
 
+// TestWTinyLFUPacks: traces long enough that each list's log of uses is full many
+// times, with lookups cut anywhere.
+func TestWTinyLFUPacks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := drawKeys(t, 60, 4000)
+		slots := rapid.IntRange(1, 60).Draw(t, "slots")
+		w := newTwin(Config{Slots: slots, Rows: 60, Policy: "w-tinylfu"}, nil, nil)
+		want := 0
+		for _, k := range keys {
+			if w.lookup(k) {
+				want++
+			}
+		}
+		table, got := newTable(t, Config{Slots: slots, Rows: 60, Policy: "w-tinylfu"}), 0
+		for len(keys) > 0 {
+			n := rapid.IntRange(1, len(keys)).Draw(t, "lookups")
+			got += table.Replay(keys[:n])
+			keys = keys[n:]
+		}
+		if got != want {
+			t.Fatalf("%d misses, want %d", got, want)
+		}
+	})
+}
+
 // TestReplayAllocates: a replay that goes on allocates nothing.
 func TestReplayAllocates(t *testing.T) {
 	keys := intZipf(5000, 20000)

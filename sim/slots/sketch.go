@@ -63,26 +63,20 @@ func (x *sketch) add(hash uint64) {
 	b := x.block(hash)
 	i, first, j, second := doors(hash)
 	s0, s1, s2, s3 := shifts(hash)
-	n0, n1, n2, n3 := b.rows[0]>>s0&15, b.rows[1]>>s1&15, b.rows[2]>>s2&15, b.rows[3]>>s3&15
-	least := min(n0, n1, n2, n3)
-	raise := b.door[i] >> first & (b.door[j] >> second) & one(least < maxCount)
+	n0, n1, n2, n3 := b.rows[0]>>(s0&63)&15, b.rows[1]>>(s1&63)&15, b.rows[2]>>(s2&63)&15, b.rows[3]>>(s3&63)&15
+	known := b.door[i] >> first & (b.door[j] >> second) & 1
 	b.door[i] |= 1 << first
 	b.door[j] |= 1 << second
-	b.rows[0] += (raise & one(n0 == least)) << s0
-	b.rows[1] += (raise & one(n1 == least)) << s1
-	b.rows[2] += (raise & one(n2 == least)) << s2
-	b.rows[3] += (raise & one(n3 == least)) << s3
+	// Counters below this are raised: none of a key that is new, none at its most.
+	below := (min(n0, n1, n2, n3, maxCount-1) + 1) & -known
+	b.rows[0] += (n0 - below) >> 63 << (s0 & 63)
+	b.rows[1] += (n1 - below) >> 63 << (s1 & 63)
+	b.rows[2] += (n2 - below) >> 63 << (s2 & 63)
+	b.rows[3] += (n3 - below) >> 63 << (s3 & 63)
 	x.uses++
 	if x.uses == x.sample {
 		x.age()
 	}
-}
-
-func one(yes bool) uint64 {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 // estimate returns about how often the key was used, never less than it was in

@@ -15,7 +15,7 @@ import "stowage/workloads/lookups"
 // pinned it grows at the cost of the main part, which keeps what it grew: in rounds,
 // the window is as large as the rounds in flight.
 //
-// State: 9 bytes per slot, in replay 16, and 8 of the sketch.
+// State: 9 bytes per slot, in replay 22.5, and 8 of the sketch.
 type wTinyLFU struct {
 	t                            *Table
 	window, probation, protected list
@@ -24,9 +24,7 @@ type wTinyLFU struct {
 	sketch                       sketch
 	full                         bool // all slots hold rows
 
-	replayed directory
-	hashes   [touchAhead]uint64 // in replay, of the next keys
-	touched  uint64             // see touch
+	replayed wTinyLFUReplay
 }
 
 // The lists, also in replay.
@@ -127,85 +125,4 @@ func (p *wTinyLFU) better(a, b int32) bool { return p.betterKey(p.t.keys[a], p.t
 
 func (p *wTinyLFU) betterKey(a, b uint32) bool {
 	return p.sketch.estimate(p.t.hashOf(a)) > p.sketch.estimate(p.t.hashOf(b))
-}
-
-func (p *wTinyLFU) mark(known []uint64) {
-	for l := range int32(3) {
-		p.replayed.mark(known, l)
-	}
-}
-
-func (p *wTinyLFU) replay(keys []uint32) (misses int) {
-	if p.replayed.at == nil {
-		p.replayed.make(p.t, p.t.cfg.occupiable(), 3)
-	}
-	for len(keys) > 0 {
-		n := min(len(keys), touchAhead)
-		p.touch(keys[:n])
-		misses += p.uses(keys[:n])
-		keys = keys[n:]
-	}
-	return misses
-}
-
-// touch hashes keys that are about to be looked up and reads what the sketch has on
-// them: the processor fetches its memory, and their entries', at the same time.
-func (p *wTinyLFU) touch(keys []uint32) {
-	p.replayed.touch(keys)
-	sum := uint64(0)
-	for i, k := range keys {
-		h := p.t.hashOf(k)
-		p.hashes[i] = h
-		sum ^= p.sketch.block(h).rows[0]
-	}
-	p.touched = sum // so that the reads are made
-}
-
-// uses looks up keys that have been touched.
-func (p *wTinyLFU) uses(keys []uint32) (misses int) {
-	d := &p.replayed
-	for i, k := range keys {
-		p.sketch.add(p.hashes[i])
-		e := d.find(k)
-		if e == none {
-			misses++
-			p.miss(k)
-			continue
-		}
-		if list := d.entries[e].list; list != onProbation {
-			d.move(e, list)
-			continue
-		}
-		d.move(e, isProtected)
-		if d.lens[isProtected] > p.protectedSize {
-			d.move(d.oldest(isProtected), onProbation)
-		}
-	}
-	return misses
-}
-
-// miss is makeRoom and enter by keys.
-func (p *wTinyLFU) miss(k uint32) {
-	d := &p.replayed
-	d.enter(k, inWindow)
-	if p.t.used < p.t.cfg.Slots {
-		p.t.used++
-		if d.lens[inWindow] > p.windowSize {
-			d.move(d.oldest(inWindow), onProbation)
-		}
-		return
-	}
-	candidate, list := d.oldest(inWindow), int32(onProbation)
-	if d.lens[list] == 0 {
-		list = isProtected
-	}
-	if d.lens[list] > 0 {
-		rival := d.oldest(list)
-		if p.betterKey(d.entries[candidate].key, d.entries[rival].key) {
-			d.drop(rival)
-			d.move(candidate, onProbation)
-			return
-		}
-	}
-	d.drop(candidate)
 }
