@@ -74,10 +74,10 @@ type placeFile struct {
 	Objective     string      `toml:"objective"`
 	MinThroughput float64     `toml:"min_throughput"` // samples/s
 	MaxPrice      *unit.Price `toml:"max_price"`
-	MaxCost       float64     `toml:"max_cost"` // USD per million samples
-	Scheme        []string    `toml:"scheme"`   // fixed: pool per layer
-	Devices       []int       `toml:"devices"`  // fixed: devices per stage
-	Evaluations   int         `toml:"evaluations"`
+	MaxCost       float64     `toml:"max_cost"`    // USD per million samples
+	Scheme        []string    `toml:"scheme"`      // fixed: pool per layer
+	Devices       []int       `toml:"devices"`     // fixed: devices per stage
+	Evaluations   int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
 	Genetic       geneticFile `toml:"genetic"`
 }
 

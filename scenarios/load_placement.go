@@ -33,7 +33,7 @@ func (b *builder) placement() {
 	if b.doc.Has(at("evaluations")) && f.Evaluations < 1 || f.Evaluations > MaxEvaluations {
 		b.fail(at("evaluations"), "%d: from 1 to MaxEvaluations = %d", f.Evaluations, MaxEvaluations)
 	}
-	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Evaluations: f.Evaluations, Genetic: b.genetic()}
+	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Budget: placement.Budget{Evaluations: f.Evaluations}, Genetic: b.genetic()}
 	b.fixed()
 }
 

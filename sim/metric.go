@@ -79,6 +79,8 @@ var MetricKinds = []MetricKind{
 	{"slot_waits", "rounds", "lower", "times that a round waited for slots of rounds in flight"},
 	{"peak_memory", "B", "lower", "largest peak memory of any device"},
 	{"fitness", "", "higher", "what the placement policy maximised"},
+	{"bound", "", "lower", "fitness that no scheme can exceed, as was proven at the search's fidelity"},
+	{"gap", "%", "lower", "how far above the fitness the bound is: 0 means that the scheme is the best there is"},
 	{"closed_form_throughput", "samples/s", "higher", "throughput that the published closed form predicts"},
 	{"recurrence_throughput", "samples/s", "higher", "throughput of one step by the exact recurrence, nothing contending"},
 	{"evaluations", "schemes", "lower", "schemes whose fitness was computed"},

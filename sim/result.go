@@ -85,7 +85,10 @@ type Memory struct {
 
 // Search says how the target scheme was found.
 type Search struct {
-	Evaluations int          `json:"evaluations"` // schemes whose fitness was computed
+	Evaluations int          `json:"evaluations"`           // distinct schemes whose fitness was computed
+	Repeats     int          `json:"repeats,omitempty"`     // times that the policy came back to one of them
+	Certificate string       `json:"certificate,omitempty"` // what was proven about the target scheme; empty: nothing
+	Stopped     string       `json:"stopped,omitempty"`     // the budget or interrupt that ended the search; empty: it ended by itself
 	History     []Generation `json:"history,omitempty"`
 }
 

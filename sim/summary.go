@@ -15,7 +15,7 @@ func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.P
 	p, pl := job.Problem, job.Plan
 	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl)}
 	r.Scheme.Placement, r.Scheme.Fitness = policy.Name, string(fidelity)
-	r.Search = &Search{Evaluations: outcome.Evaluations}
+	r.Search = &Search{Evaluations: outcome.Evaluations, Repeats: outcome.Repeats, Certificate: outcome.Certificate, Stopped: outcome.Stopped}
 	for _, g := range outcome.History {
 		r.Search.History = append(r.Search.History, Generation(g))
 	}
@@ -90,6 +90,9 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		"fitness": outcome.Fitness.Value, "evaluations": float64(outcome.Evaluations),
 		"closed_form_throughput": pl.Fitness.Throughput,
 	}
+	if outcome.Bound > 0 && outcome.Fitness.Feasible {
+		values["bound"], values["gap"] = outcome.Bound, outcome.Gap
+	}
 	if run.Elapsed > 0 {
 		values["bubble_ratio"] = idle
 	}
@@ -127,7 +130,7 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		if !ok {
 			continue
 		}
-		if k.Name == "fitness" {
+		if k.Unit == "" {
 			k.Unit = fitnessUnit(p.Objective)
 		}
 		ms = append(ms, Metric{k.Name, v, k.Unit})

@@ -89,7 +89,7 @@ func checkMetrics(t rapid.TB, r *Result) {
 			t.Fatalf("metric %q has no kind, or comes too late", m.Name)
 		}
 		at = k
-		if m.Name == "fitness" {
+		if m.Name == "fitness" || m.Name == "bound" {
 			want := map[string]string{"throughput": "samples/s", "cost": "Msamples/USD", "time": "steps/s"}[r.Scheme.Objective]
 			if m.Unit != want {
 				t.Fatalf("fitness of objective %s in %q, want %q", r.Scheme.Objective, m.Unit, want)
@@ -195,7 +195,7 @@ func TestMetricKinds(t *testing.T) {
 		if k.Better != "higher" && k.Better != "lower" && k.Better != "" {
 			t.Errorf("%s: better = %q", k.Name, k.Better)
 		}
-		if k.Unit == "" && k.Name != "fitness" {
+		if k.Unit == "" && k.Name != "fitness" && k.Name != "bound" {
 			t.Errorf("%s has no unit", k.Name)
 		}
 		seen[k.Name] = true

@@ -23,11 +23,15 @@ func runFixed(s *search) error {
 	if err != nil {
 		return fmt.Errorf("placement.%w", err)
 	}
-	s.plan, s.fitness, s.evaluations = pl, pl.Fitness, 1
-	if s.opt.Fidelity == Recurrence && pl.Fitness.Feasible {
-		s.fitness, err = s.p.RecurrenceOf(pl)
+	f := pl.Fitness
+	if s.opt.Fidelity == Recurrence && f.Feasible {
+		if f, err = s.p.RecurrenceOf(pl); err != nil {
+			return err
+		}
 	}
-	return err
+	s.plan = pl
+	s.count(s.opt.Scheme, f)
+	return nil
 }
 
 func runAllCPU(s *search) error {
@@ -110,27 +114,39 @@ func (p *Problem) greedy() Scheme {
 	return sc
 }
 
-// runRandom draws schemes uniformly.
+// DefaultEvaluations is how many schemes `random` draws without a budget.
+const DefaultEvaluations = 5000
+
+// runRandom draws schemes uniformly, as many as the budget of evaluations: those
+// that come again are not evaluated again, nor replaced.
 func runRandom(s *search) error {
-	n := s.opt.Evaluations
-	if n < 0 {
-		return fmt.Errorf("evaluations = %d: at least 1, or 0 for DefaultEvaluations = %d", n, DefaultEvaluations)
-	}
-	if n == 0 {
-		n = DefaultEvaluations
+	left := s.opt.Evaluations
+	if left == 0 {
+		left = DefaultEvaluations
 	}
 	r := s.rng(1)
-	sc := make(Scheme, s.p.layers)
-	for range n {
-		if err := s.stopped(); err != nil {
+	scs, out := s.batch()
+	for ; left > 0; left -= len(scs) {
+		scs = scs[:min(left, len(scs))]
+		for _, sc := range scs {
+			for l := range sc {
+				sc[l] = uint8(r.IntN(s.p.pools))
+			}
+		}
+		if err := s.evaluateOr(scs, out); err != nil {
 			return err
 		}
-		for l := range sc {
-			sc[l] = uint8(r.IntN(s.p.pools))
-		}
-		s.evaluate(sc)
 	}
 	return nil
+}
+
+// batch returns schemes to be filled in and evaluated together.
+func (s *search) batch() ([]Scheme, []Fitness) {
+	scs := make([]Scheme, batch)
+	for i := range scs {
+		scs[i] = make(Scheme, s.p.layers)
+	}
+	return scs, make([]Fitness, batch)
 }
 
 // MaxExhaustive is the largest number of schemes that `exhaustive` enumerates.
@@ -138,23 +154,37 @@ const MaxExhaustive = 1 << 24
 
 // runExhaustive evaluates every scheme in lexicographic order.
 func runExhaustive(s *search) error {
-	if n := math.Pow(float64(s.p.pools), float64(s.p.layers)); n > MaxExhaustive {
+	n := math.Pow(float64(s.p.pools), float64(s.p.layers))
+	if n > MaxExhaustive {
 		return fmt.Errorf("exhaustive would evaluate %d^%d = %.3g schemes; its limit MaxExhaustive is %d: use genetic, or fewer layers or pools",
 			s.p.pools, s.p.layers, n, MaxExhaustive)
 	}
-	sc := make(Scheme, s.p.layers)
-	for {
-		if err := s.stopped(); err != nil {
+	s.forget()
+	scs, out := s.batch()
+	sc, left := make(Scheme, s.p.layers), int(n)
+	for left > 0 {
+		scs = scs[:min(left, len(scs))]
+		for i := range scs {
+			copy(scs[i], sc)
+			s.p.increment(sc)
+		}
+		if err := s.evaluateOr(scs, out); err != nil {
 			return err
 		}
-		s.evaluate(sc)
-		l := len(sc) - 1
-		for ; l >= 0 && int(sc[l]) == s.p.pools-1; l-- {
-			sc[l] = 0
+		left -= len(scs)
+	}
+	if s.fitness.Feasible {
+		s.prove(s.fitness.Value, fmt.Sprintf("all %d schemes were evaluated", int(n)))
+	}
+	return nil
+}
+
+// increment turns a scheme into the next one in lexicographic order.
+func (p *Problem) increment(sc Scheme) {
+	for l := len(sc) - 1; l >= 0; l-- {
+		if sc[l]++; int(sc[l]) < p.pools {
+			return
 		}
-		if l < 0 {
-			return nil
-		}
-		sc[l]++
+		sc[l] = 0
 	}
 }

@@ -118,7 +118,7 @@ func FuzzSearch(f *testing.F) {
 				if policy.Name == "exhaustive" && p.layers > 4 {
 					continue // to stay fast
 				}
-				opt := Options{Seed: int64(len(data)), Fidelity: fidelity, Evaluations: 10, Genetic: g, Scheme: p.uniform(0), Devices: []int{1}}
+				opt := Options{Seed: int64(len(data)), Fidelity: fidelity, Budget: Budget{Evaluations: 10}, Genetic: g, Scheme: p.uniform(0), Devices: []int{1}}
 				if out, err := policy.Search(context.Background(), p, opt); err == nil {
 					checkOutcome(t, p, out)
 				}
@@ -140,7 +140,7 @@ func TestFuzzSeeds(t *testing.T) {
 		switch {
 		case err != nil:
 			refused++
-		case mustSearch(t, "random", p, Options{Evaluations: 500}).Fitness.Feasible:
+		case mustSearch(t, "random", p, Options{Budget: Budget{Evaluations: 500}}).Fitness.Feasible:
 			fits++
 		default:
 			unfit++

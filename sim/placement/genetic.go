@@ -89,6 +89,8 @@ func runGenetic(s *search) error {
 	s.population = true
 	pop, next := s.newPopulation(g), s.newPopulation(g)
 	if err := s.begin(pop, g); err != nil {
+		s.rank(pop)
+		s.record(0, pop)
 		return err
 	}
 	s.rank(pop)
@@ -97,12 +99,13 @@ func runGenetic(s *search) error {
 	for gen, since := 1, 0; gen <= g.Generations && since < g.Patience; gen++ {
 		was := s.fitness.Value
 		clear(seen)
-		if err := s.succeed(next, pop, gen, g, seen); err != nil {
-			return err
-		}
+		err := s.succeed(next, pop, gen, g, seen)
 		pop, next = next, pop
 		s.rank(pop)
 		s.record(gen, pop)
+		if err != nil {
+			return err
+		}
 		since++
 		if s.fitness.Value > was {
 			since = 0
@@ -114,9 +117,6 @@ func runGenetic(s *search) error {
 // succeed fills the next generation: the elite unchanged, then children.
 func (s *search) succeed(next, pop []individual, gen int, g Genetic, seen map[uint64]struct{}) error {
 	for i := range next {
-		if err := s.stopped(); err != nil {
-			return err
-		}
 		child := next[i].scheme
 		if i < g.Elite {
 			copy(child, pop[i].scheme)
@@ -127,19 +127,21 @@ func (s *search) succeed(next, pop []individual, gen int, g Genetic, seen map[ui
 		r := s.rng(2 + uint64(gen)<<20 + uint64(i))
 		s.breed(child, pop, g, r)
 		s.distinct(child, seen, r)
-		f := s.evaluate(child)
-		next[i].value, next[i].ok = f.Value, f.Feasible
 	}
-	return nil
+	return s.judge(next[g.Elite:])
 }
 
-// hash is FNV-1a of a scheme (Fowler, Noll and Vo).
-func (s Scheme) hash() uint64 {
-	h := uint64(14695981039346656037)
-	for _, t := range s {
-		h = (h ^ uint64(t)) * 1099511628211
+// judge evaluates individuals.
+func (s *search) judge(pop []individual) error {
+	scs, out := make([]Scheme, len(pop)), make([]Fitness, len(pop))
+	for i := range pop {
+		scs[i] = pop[i].scheme
 	}
-	return h
+	err := s.evaluateOr(scs, out)
+	for i, f := range out {
+		pop[i].value, pop[i].ok = f.Value, f.Feasible
+	}
+	return err
 }
 
 func (s *search) newPopulation(g Genetic) []individual {
@@ -163,9 +165,6 @@ func (s *search) begin(pop []individual, g Genetic) error {
 		seeds = append(append(seeds, s.p.heuristics()...), s.p.greedy())
 	}
 	for i := range pop {
-		if err := s.stopped(); err != nil {
-			return err
-		}
 		sc := pop[i].scheme
 		if i < len(seeds) && i < (len(pop)+1)/2 {
 			copy(sc, seeds[i])
@@ -178,10 +177,8 @@ func (s *search) begin(pop []individual, g Genetic) error {
 				}
 			}
 		}
-		f := s.evaluate(sc)
-		pop[i].value, pop[i].ok = f.Value, f.Feasible
 	}
-	return nil
+	return s.judge(pop)
 }
 
 // rank sorts by fitness, best first; equals keep their order.

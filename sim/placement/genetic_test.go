@@ -107,7 +107,7 @@ func TestGeneticHistory(t *testing.T) {
 		h := out.History
 		improved := 0
 		for i := range h {
-			if h[i].Generation != i || h[i].Evaluations != g.Population+i*(g.Population-g.Elite) {
+			if h[i].Generation != i || h[i].Evaluations > g.Population+i*(g.Population-g.Elite) || (i > 0 && h[i].Evaluations < h[i-1].Evaluations) {
 				t.Errorf("%+v: history %d is %+v", g, i, h[i])
 			}
 			if i > 0 && h[i].Best < h[i-1].Best {
@@ -123,6 +123,9 @@ func TestGeneticHistory(t *testing.T) {
 		if last := len(h) - 1; last != min(g.Generations, improved+g.Patience) {
 			t.Errorf("%+v: it stops at generation %d; the last better scheme came in %d", g, last, improved)
 		}
+		if all := g.Population + (len(h)-1)*(g.Population-g.Elite); out.Evaluations+out.Repeats != all {
+			t.Errorf("%+v: %d evaluations and %d repeats of %d schemes", g, out.Evaluations, out.Repeats, all)
+		}
 		if out.Fitness.Value != h[len(h)-1].Best || out.Evaluations != h[len(h)-1].Evaluations {
 			t.Errorf("%+v: %+v after %+v", g, out.Fitness, h[len(h)-1])
 		}
@@ -133,7 +136,7 @@ func TestGeneticHistory(t *testing.T) {
 func TestElitesLive(t *testing.T) {
 	p := benchLike(t)
 	g := DefaultGenetic()
-	s := &search{ctx: context.Background(), p: p, ev: NewEvaluator(p), best: make(Scheme, p.layers)}
+	s := newSearch(context.Background(), p, Options{})
 	pop, next := s.newPopulation(g), s.newPopulation(g)
 	if err := s.begin(pop, g); err != nil {
 		t.Fatal(err)

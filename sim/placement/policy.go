@@ -3,8 +3,8 @@ package placement
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // Fidelity is how a policy computes fitness while it searches.
@@ -16,18 +16,33 @@ const (
 	Recurrence Fidelity = "recurrence"
 )
 
-// Options steer a search. Zero values mean the defaults named with each field.
-type Options struct {
-	Seed        int64
-	Fidelity    Fidelity // default closed-form
-	Evaluations int      // of `random`; default DefaultEvaluations
-	Scheme      Scheme   // of `fixed`
-	Devices     []int    // of `fixed`, per stage; nil: provisioned
-	Genetic     Genetic  // the zero value: DefaultGenetic()
+// Budget ends a search early; zeros: no limit. A budget of evaluations gives the
+// same answer on every machine, one of time does not.
+type Budget struct {
+	Evaluations int // distinct schemes
+	Time        time.Duration
 }
 
-// DefaultEvaluations is how many schemes `random` draws.
-const DefaultEvaluations = 5000
+// Progress is what a search tells while it runs.
+type Progress struct {
+	Evaluations, Repeats int
+	Best                 Fitness
+	Bound                float64 // fitness that no scheme can exceed; 0: none proven yet
+	Elapsed              time.Duration
+}
+
+// Options steer a search. Zero values mean the defaults named with each field.
+type Options struct {
+	Seed     int64
+	Fidelity Fidelity // default closed-form
+	Budget
+	Workers  int            // goroutines that evaluate; 0: GOMAXPROCS. Nothing but the time depends on them
+	Progress func(Progress) // told now and then, by the goroutine that searches; nil: nobody
+	Memo     *Memo          // schemes evaluated before, as of a search that was stopped; grows. nil: a new one
+	Scheme   Scheme         // of `fixed`
+	Devices  []int          // of `fixed`, per stage; nil: provisioned
+	Genetic  Genetic        // the zero value: DefaultGenetic()
+}
 
 // Generation is the state of a search after some evaluations.
 type Generation struct {
@@ -42,8 +57,15 @@ type Generation struct {
 type Outcome struct {
 	Plan        *Plan
 	Fitness     Fitness // at the search's fidelity
-	Evaluations int
+	Evaluations int     // distinct schemes
+	Repeats     int     // times that a policy came back to one of them
 	History     []Generation
+
+	Bound       float64 // fitness that no scheme can exceed; 0: none is proven
+	Gap         float64 // 100 (Bound / Fitness.Value - 1), per cent; 0 without a bound or a feasible scheme
+	Certificate string  // what was proven, in words; "": nothing
+	Pareto      []Point // of the feasible schemes seen, those that no other beats in throughput and in cost, cheapest first
+	Stopped     string  // which budget or interrupt ended the search; "": it ended by itself
 }
 
 // Policy is a placement policy: a search algorithm over schemes.
@@ -83,8 +105,8 @@ func LookupPolicy(name string) (Policy, bool) {
 	return Policies[i], true
 }
 
-// Search runs a policy. When ctx ends it returns the best found so far together
-// with ctx's error.
+// Search runs a policy. A budget ends it with the best found so far; so does the
+// end of ctx, and then with ctx's error too.
 func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome, error) {
 	if opt.Fidelity == "" {
 		opt.Fidelity = ClosedForm
@@ -92,82 +114,43 @@ func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome
 	if opt.Fidelity != ClosedForm && opt.Fidelity != Recurrence {
 		return nil, fmt.Errorf("fitness = %q: %q or %q", opt.Fidelity, ClosedForm, Recurrence)
 	}
-	s := &search{ctx: ctx, p: p, opt: opt, ev: NewEvaluator(p), best: make(Scheme, p.layers)}
+	if opt.Evaluations < 0 {
+		return nil, fmt.Errorf("evaluations = %d: at least 1, or 0 for no limit", opt.Evaluations)
+	}
+	if opt.Time < 0 {
+		return nil, fmt.Errorf("time = %v: more than 0, or 0 for no limit", opt.Time)
+	}
+	s := newSearch(ctx, p, opt)
 	err := pol.run(s)
+	if _, ok := err.(budgetError); ok && s.evaluations > 0 {
+		s.ended, err = err.Error(), nil
+	}
 	if err != nil && (ctx.Err() == nil || s.evaluations == 0) {
 		return nil, err
 	}
-	out := &Outcome{Plan: s.plan, Fitness: s.fitness, Evaluations: s.evaluations, History: s.history}
+	if err != nil {
+		s.ended = "interrupted"
+	} else if s.over != nil { // a policy that does not ask
+		s.ended = s.over.Error()
+	}
+	s.tell()
+	return s.outcome(), err
+}
+
+// outcome is what the search found.
+func (s *search) outcome() *Outcome {
+	out := &Outcome{
+		Plan: s.plan, Fitness: s.fitness, Evaluations: s.evaluations, Repeats: s.repeats, History: s.history,
+		Pareto: s.pareto, Stopped: s.ended, Bound: s.bound, Certificate: s.certificate,
+	}
+	if s.bound > 0 && s.fitness.Feasible {
+		out.Gap = 100 * (s.bound/s.fitness.Value - 1)
+	}
 	if out.Plan == nil {
 		out.Plan = s.ev.Plan(s.best)
 	}
 	if out.Plan.Fitness.Feasible && !out.Fitness.Feasible {
-		out.Plan.Reason = fmt.Sprintf("by %s %s", opt.Fidelity, p.shortfall(out.Fitness))
+		out.Plan.Reason = fmt.Sprintf("by %s %s", s.opt.Fidelity, s.p.shortfall(out.Fitness))
 	}
-	return out, err
-}
-
-// search is one run of a policy.
-type search struct {
-	ctx context.Context
-	p   *Problem
-	opt Options
-	ev  *Evaluator
-
-	best        Scheme
-	plan        *Plan // of devices that were given; nil: of best
-	fitness     Fitness
-	evaluations int
-	history     []Generation
-	population  bool // the policy writes its own history
-
-	pcg  *rand.PCG
-	rand *rand.Rand
-}
-
-// evaluate returns the fitness of a scheme and keeps the best: of equal values
-// the cheaper, of equal prices the first.
-func (s *search) evaluate(sc Scheme) Fitness {
-	var f Fitness
-	if s.opt.Fidelity == Recurrence {
-		f = s.ev.Recurrence(sc)
-	} else {
-		f = s.ev.ClosedForm(sc)
-	}
-	s.evaluations++
-	if s.evaluations == 1 || f.Value > s.fitness.Value || (f.Value == s.fitness.Value && f.Feasible && f.Price < s.fitness.Price) {
-		s.fitness = f
-		copy(s.best, sc)
-		if !s.population && f.Feasible {
-			s.history = append(s.history, Generation{Generation: len(s.history), Evaluations: s.evaluations, Best: f.Value})
-		}
-	}
-	return f
-}
-
-// stopped returns the context's error once it has ended, asking now and then.
-func (s *search) stopped() error {
-	if s.evaluations%64 != 0 {
-		return nil
-	}
-	return s.ctx.Err()
-}
-
-// rng returns the generator for one purpose of a search, good until the next one.
-func (s *search) rng(purpose uint64) *rand.Rand {
-	if s.rand == nil {
-		s.pcg = rand.NewPCG(0, 0)
-		s.rand = rand.New(s.pcg)
-	}
-	s.pcg.Seed(uint64(s.opt.Seed), purpose)
-	return s.rand
-}
-
-// uniform returns the scheme with every layer on pool t.
-func (p *Problem) uniform(t int) Scheme {
-	sc := make(Scheme, p.layers)
-	for l := range sc {
-		sc[l] = uint8(t)
-	}
-	return sc
+	return out
 }
