@@ -99,7 +99,7 @@ func TestBenchReadsBack(t *testing.T) {
 	if len(lines) != 3 {
 		t.Errorf("%d lines for 3 results", len(lines))
 	}
-	for u, better := range map[string]string{"samples/s": "higher", "sec/step": "lower", "USD/Msamples": "lower", "peak-B": "lower", "hit-ratio": "higher", "gap-%": ""} {
+	for u, better := range map[string]string{"samples/s": "higher", "sec/step": "lower", "USD/Msamples": "lower", "peak-B": "lower", "hit-ratio": "higher", "surprise-%": ""} {
 		if units[u] == nil || units[u]["better"] != better {
 			t.Errorf("unit %s is %v, want better=%s", u, units[u], better)
 		}

@@ -29,7 +29,7 @@ func smallResult() *sim.Result {
 			{Name: "peak_memory", Value: 13 << 30, Unit: "B"},
 			{Name: "fitness", Value: 123456.789},
 			{Name: "evaluations", Value: 5120, Unit: "schemes"},
-			{Name: "gap", Value: 1.5, Unit: "%"},
+			{Name: "surprise", Value: 1.5, Unit: "%"},
 		},
 		Scheme: sim.Scheme{
 			Placement: "genetic", Fitness: "recurrence", Objective: "throughput", Merge: "contiguous", Schedule: "1f1b",

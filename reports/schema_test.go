@@ -144,7 +144,7 @@ func TestValidatorFindsFaults(t *testing.T) {
 		"r.scheme.stages[0].busy: 1.5 is out of range": func(m map[string]any) {
 			m["scheme"].(map[string]any)["stages"].([]any)[0].(map[string]any)["busy"] = 1.5
 		},
-		"r.metrics.gap: unit is missing": func(m map[string]any) { delete(m["metrics"].(map[string]any)["gap"].(map[string]any), "unit") },
+		"r.metrics.surprise: unit is missing": func(m map[string]any) { delete(m["metrics"].(map[string]any)["surprise"].(map[string]any), "unit") },
 	} {
 		m := decode(t, data).(map[string]any)
 		spoil(m)
