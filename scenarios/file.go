@@ -71,6 +71,7 @@ type placeFile struct {
 	Policy        string      `toml:"policy"`
 	Fitness       string      `toml:"fitness"`
 	Merge         string      `toml:"merge"`
+	Communication string      `toml:"communication"`
 	Objective     string      `toml:"objective"`
 	MinThroughput float64     `toml:"min_throughput"` // samples/s
 	MaxPrice      *unit.Price `toml:"max_price"`
@@ -205,6 +206,6 @@ func defaults() file {
 			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
 			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
 		},
-		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Objective: "throughput"},
+		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput"},
 	}
 }

@@ -17,9 +17,14 @@ func (b *builder) placement() {
 	b.oneOf(at("policy"), f.Policy, placement.PolicyNames())
 	b.sc.Policy, _ = placement.LookupPolicy(f.Policy)
 	b.oneOf(at("fitness"), f.Fitness, []string{string(placement.ClosedForm), string(placement.Recurrence)})
-	b.oneOf(at("merge"), f.Merge, []string{string(placement.Contiguous), string(placement.ByType)})
+	b.oneOf(at("merge"), f.Merge, placement.Merges())
+	b.oneOf(at("communication"), f.Communication, placement.Communications())
+	if f.Communication == string(placement.Added) && f.Fitness == string(placement.Recurrence) {
+		b.fail(at("communication"), `"added" goes with fitness = %q only: %s`, placement.ClosedForm, placement.OnlyClosedForm)
+	}
 	b.oneOf(at("objective"), f.Objective, []string{string(placement.Throughput), string(placement.Cost), string(placement.Time)})
 	p.Merge, p.Objective = placement.Merge(f.Merge), placement.Objective(f.Objective)
+	p.Communication = placement.Communication(f.Communication)
 	if f.MinThroughput < 0 {
 		b.fail(at("min_throughput"), "%v: samples/s, at least 0", f.MinThroughput)
 	}

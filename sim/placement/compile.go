@@ -44,9 +44,24 @@ type layerWork struct {
 // edgeCost is one edge of the model: bytes per micro-batch, or measured seconds.
 type edgeCost struct {
 	from, to int
-	bytes    float64
+	bytes    float64 // 0 if measured
 	seconds  float64
-	gradient bool // backward passes send as much the other way
+	fan      int32 // edges of the same layer from here on: all of them at its first
+	gradient bool  // backward passes send as much the other way
+}
+
+// sent is what a layer sends to one stage for a micro-batch. Layers of one stage
+// that read the same layer share what comes: what is sent grows with every edge,
+// up to the layer's whole output; of measured times the longest is paid, once.
+type sent struct{ bytes, seconds float64 }
+
+func (s *sent) add(e *edgeCost, output float64) {
+	if s.bytes += e.bytes; s.bytes > output {
+		s.bytes = output
+	}
+	if e.seconds > s.seconds {
+		s.seconds = e.seconds
+	}
 }
 
 // linkClass is a set of ports that transfers of one stage share.
@@ -74,6 +89,7 @@ func (p *Problem) compilePools() {
 	p.count, p.perNode = make([]int, n), make([]int, n)
 	p.hostLatency, p.dram = make([]float64, n), make([]float64, n)
 	p.links, p.shares = make([]cutLink, n*n), make([][]share, n)
+	p.hostStep = make([]float64, n)
 	for t := range n {
 		pool := &p.Cluster.Pools[t]
 		p.memory[t] = float64(pool.DeviceMemory())
@@ -81,6 +97,9 @@ func (p *Problem) compilePools() {
 		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)
 		p.hostLatency[t], p.dram[t] = pool.Node.HostLink.Latency.Seconds(), float64(pool.Node.DRAM.Capacity)
 		p.totalDevices += pool.Count
+		if pool.Device.Kind.Accelerator() {
+			p.hostStep[t] = float64(p.Microbatches) / p.hostLink[t]
+		}
 		for k := range min(pool.Count, tabulated) + 1 {
 			p.shares[t] = append(p.shares[t], p.newShare(t, max(1, k)))
 		}
@@ -182,15 +201,34 @@ func (p *Problem) compileEdges() error {
 		c := edgeCost{
 			from: e.From, to: e.To, seconds: e.Seconds,
 			gradient: !p.Inference && !(from.Kind == workloads.Input && from.Backward == 0),
-			bytes:    e.Elements * p.micro * float64(elementBytes(p.Precision)),
 		}
-		if !amount(c.bytes) || !amount(c.seconds) {
-			return fmt.Errorf("edge %d of the model, from layer %q, moves %v bytes in %v s per micro-batch: numbers from 0 to MaxAmount = %g", i, from.Name, c.bytes, c.seconds, MaxAmount)
+		if bytes := e.Elements * p.micro * float64(elementBytes(p.Precision)); !amount(bytes) || !amount(c.seconds) {
+			return fmt.Errorf("edge %d of the model, from layer %q, moves %v bytes in %v s per micro-batch: numbers from 0 to MaxAmount = %g", i, from.Name, bytes, c.seconds, MaxAmount)
+		} else if c.seconds == 0 {
+			c.bytes = bytes
 		}
 		p.edges = append(p.edges, c)
 	}
 	sortEdges(p.edges)
+	p.compileFans()
 	return nil
+}
+
+// compileFans counts the edges of each layer, and finds the most that it sends
+// to one stage: its output, or its largest edge if that says more.
+func (p *Problem) compileFans() {
+	p.output = make([]float64, p.layers)
+	for l := range p.output {
+		p.output[l] = p.Model.Layers[l].Output * p.micro * float64(elementBytes(p.Precision))
+	}
+	for i := len(p.edges) - 1; i >= 0; i-- {
+		e := &p.edges[i]
+		e.fan = 1
+		if i+1 < len(p.edges) && p.edges[i+1].from == e.from {
+			e.fan += p.edges[i+1].fan
+		}
+		p.output[e.from] = max(p.output[e.from], e.bytes)
+	}
 }
 
 // elementBytes returns the bytes of a weight or activation at a precision.

@@ -58,12 +58,13 @@ func (p *Problem) miss(throughput, cost, price float64) float64 {
 
 // The ways in which a scheme does not fit, the nearest to fitting first.
 const (
-	missed   = iota + 1 // the floor or a cap
-	endless             // its recurrence cannot be told in the simulator's time
-	devices             // its pools have too few devices
-	memory              // a stage fits on no number of devices
-	refused             // a pool cannot run a layer
-	timeless            // no layer takes any time: there is no optimum
+	missed     = iota + 1 // the floor or a cap
+	endless               // its recurrence cannot be told in the simulator's time
+	devices               // its pools have too few devices
+	memory                // a stage fits on no number of devices
+	disordered            // no order of its stages sends every edge forward
+	refused               // a pool cannot run a layer
+	timeless              // no layer takes any time: there is no optimum
 )
 
 // violation is the value of an infeasible scheme: below -kind, the lower the

@@ -31,7 +31,9 @@ type Evaluator struct {
 	stageOf  []int // per layer
 	segment  []int // per layer
 	segments int
-	poolSeg  []int // by-type: stage of a pool + 1
+	poolSeg  []int // one stage a pool: the stage of a pool + 1
+
+	sent []sent // scratch per stage
 
 	k, best []int     // devices per stage
 	times   []float64 // seconds per step of every stage at k
@@ -46,20 +48,20 @@ func NewEvaluator(p *Problem) *Evaluator {
 	n := p.layers
 	return &Evaluator{
 		p: p, jump: jumpDevices, stages: make([]stage, 0, n),
-		stageOf: make([]int, n), segment: make([]int, n), poolSeg: make([]int, p.pools),
+		stageOf: make([]int, n), segment: make([]int, n), poolSeg: make([]int, p.pools), sent: make([]sent, n),
 		k: make([]int, n), best: make([]int, n), times: make([]float64, n),
 		free: make([]int, p.pools), load: make([]float64, p.pools),
 	}
 }
 
 // merge forms the stages of a scheme: layers on one pool are combined, runs of
-// consecutive layers (Contiguous) or all of them (ByType). It returns how many
+// consecutive layers (Contiguous) or all of them (ByType, Convex). It returns how many
 // layers their pools refuse, and the first of them; with any, stages are not
 // complete.
 func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 	p := ev.p
 	ev.stages = ev.stages[:0]
-	if p.Merge == ByType {
+	if p.byPool {
 		clear(ev.poolSeg)
 	}
 	g, previous, at := -1, -1, 0
@@ -100,7 +102,7 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 
 // open finds or makes the stage of a segment that begins with layer l on pool t.
 func (ev *Evaluator) open(t, l int) int {
-	if ev.p.Merge == ByType {
+	if ev.p.byPool {
 		if at := ev.poolSeg[t]; at > 0 {
 			return at - 1
 		}
@@ -157,38 +159,6 @@ func (ev *Evaluator) activations(s Scheme) {
 			}
 		}
 		ev.stages[ev.stageOf[l]].act += window * p.work[int(t)*p.layers+l].act
-	}
-}
-
-// cut charges every edge between two stages to the ports at both its ends:
-// activations forward, gradients backward. Segments of one stage hand data over
-// in place.
-func (ev *Evaluator) cut(s Scheme) {
-	p := ev.p
-	for i := range p.edges {
-		e := &p.edges[i]
-		from, to := ev.stageOf[e.from], ev.stageOf[e.to]
-		if from == to {
-			continue
-		}
-		a, b := &ev.stages[from], &ev.stages[to]
-		if e.seconds > 0 {
-			d := float64(p.Microbatches) * e.seconds
-			if e.gradient {
-				d *= 2
-			}
-			a.measured += d
-			b.measured += d
-			continue
-		}
-		l := &p.links[int(s[e.from])*p.pools+int(s[e.to])]
-		near, far := e.bytes*l.fromStep, e.bytes*l.toStep
-		a.out[l.class] += near
-		b.in[l.class] += far
-		if e.gradient {
-			b.out[l.class] += far
-			a.in[l.class] += near
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ package placement
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,7 +121,7 @@ func twinStages(sc Scheme, merge Merge) []int {
 	for l := range sc {
 		stageOf[l] = -1
 		for k := l - 1; k >= 0; k-- {
-			if sc[k] == sc[l] && (merge == ByType || k == l-1) {
+			if sc[k] == sc[l] && (merge != Contiguous || k == l-1) {
 				stageOf[l] = stageOf[k]
 				break
 			}
@@ -164,26 +165,13 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 		window := max(1, min(p.Microbatches, p.Schedule.Window(g, segments, p.Microbatches)))
 		want.act += float64(window) * c.act
 	}
-	for _, e := range p.edges {
-		from, to := stageOf[e.from], stageOf[e.to]
-		l := &p.links[int(sc[e.from])*p.pools+int(sc[e.to])]
-		back := 0.0
-		if e.gradient {
-			back = 1
-		}
-		if e.seconds > 0 {
-			if from != to && (from == i || to == i) {
-				want.measured += m * e.seconds * (1 + back)
-			}
+	for from := range sc {
+		if s := p.Communication; s == Added {
+			twinPay(p, &want, sc, stageOf, from, i)
 			continue
 		}
-		if from == i && to != i {
-			want.out[l.class] += m * e.bytes / l.from
-			want.in[l.class] += m * e.bytes / l.from * back
-		}
-		if to == i && from != i {
-			want.in[l.class] += m * e.bytes / l.to
-			want.out[l.class] += m * e.bytes / l.to * back
+		for to := range sc {
+			twinCharge(p, &want, sc, stageOf, from, to, i)
 		}
 	}
 	st := &ev.stages[i]
@@ -199,6 +187,73 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 			t.Fatalf("stage %d, amount %d: %v, want %v", i, n, v[0], v[1])
 		}
 	}
+}
+
+// twinCharge charges stage i for what layer from sends to the stage that begins
+// with layer to, if any does: the sum of the edges there, or all of the layer's
+// output if that is less.
+func twinCharge(p *Problem, want *stage, sc Scheme, stageOf []int, from, to, i int) {
+	if slices.Index(stageOf, stageOf[to]) != to || stageOf[from] == stageOf[to] {
+		return
+	}
+	m, back := float64(p.Microbatches), 0.0
+	bytes, seconds := twinSent(p, from, func(reader int) bool { return stageOf[reader] == stageOf[to] }, &back)
+	if stageOf[from] == i || stageOf[to] == i {
+		want.measured += m * seconds * (1 + back)
+	}
+	l := &p.links[int(sc[from])*p.pools+int(sc[to])]
+	if stageOf[from] == i {
+		want.out[l.class] += m * bytes / l.from
+		want.in[l.class] += m * bytes / l.from * back
+	}
+	if stageOf[to] == i {
+		want.in[l.class] += m * bytes / l.to
+		want.out[l.class] += m * bytes / l.to * back
+	}
+}
+
+// twinPay charges stage i, if it is on accelerators, for the output of layer from:
+// once whether it goes out or comes in, and as much for its gradient.
+func twinPay(p *Problem, want *stage, sc Scheme, stageOf []int, from, i int) {
+	pool := &p.Cluster.Pools[want.pool]
+	if !pool.Device.Kind.Accelerator() {
+		return
+	}
+	reads := func(l int) bool { return stageOf[l] == i }
+	if stageOf[from] == i {
+		reads = func(l int) bool { return stageOf[l] != i }
+	}
+	m, back := float64(p.Microbatches), 0.0
+	bytes, seconds := twinSent(p, from, reads, &back)
+	if stageOf[from] == i || bytes+seconds > 0 {
+		want.measured += m * seconds * (1 + back)
+		want.out[hostClass] += m * bytes / float64(pool.Node.HostLink.Bandwidth) * (1 + back)
+	}
+}
+
+// twinSent returns what a layer sends once for all of some readers, and sets back
+// to 1 if gradients come back.
+func twinSent(p *Problem, from int, reader func(int) bool, back *float64) (bytes, seconds float64) {
+	whole := p.Model.Layers[from].Output
+	for _, e := range p.Model.Edges {
+		if e.From == from && e.Seconds == 0 {
+			whole = max(whole, e.Elements)
+		}
+	}
+	for _, e := range p.Model.Edges {
+		if e.From != from || !reader(e.To) {
+			continue
+		}
+		if src := &p.Model.Layers[from]; !p.Inference && (src.Kind != workloads.Input || src.Backward != 0) {
+			*back = 1
+		}
+		if e.Seconds > 0 {
+			seconds = max(seconds, e.Seconds)
+		} else {
+			bytes += e.Elements
+		}
+	}
+	return min(bytes, whole) * float64(p.Batch) / float64(p.Microbatches) * 4, seconds
 }
 
 // TestMemoryByHand: weights, gradients and optimizer states by precision are

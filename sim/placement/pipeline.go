@@ -72,7 +72,8 @@ type builder struct {
 	out       pipeline.Pipeline
 	transfers []Transfer
 	loads     []channelLoad
-	channelTo []int // per segment: 1 + the last channel that leads to it
+	sent      []sent // scratch per stage
+	channelTo []int  // per segment: 1 + the last channel that leads to it
 	forward   []float64
 	backward  []float64
 	err       error
@@ -89,14 +90,6 @@ type channelLoad struct{ forward, backward laneLoad }
 
 type laneLoad struct {
 	bytes, seconds float64
-}
-
-func (l *laneLoad) add(e *edgeCost) {
-	if e.seconds > 0 {
-		l.seconds += e.seconds
-	} else {
-		l.bytes += e.bytes
-	}
 }
 
 // zeroed returns s with n zero elements, in the same memory if it suffices.
@@ -162,30 +155,50 @@ func (b *builder) segments() {
 
 // channels joins all edges between two segments into one channel: their tensors
 // travel together. Edges come by source layer, so those of one segment follow
-// each other, and the last channel to a segment is the only candidate.
+// each other, and the last channel to a segment is the only candidate. A stage
+// gets a layer's output once: its first segment that reads it takes it in, and
+// later ones what that left.
 func (b *builder) channels() {
 	p := b.p
-	for i := range p.edges {
-		e := &p.edges[i]
-		f, t := b.segment[e.from], b.segment[e.to]
-		if f == t {
-			continue
+	b.sent = zeroed(b.sent, len(b.stages))
+	for i := 0; i < len(p.edges); {
+		fan := p.edges[i : i+int(p.edges[i].fan)]
+		i += len(fan)
+		for j := range fan {
+			b.join(&fan[j])
 		}
-		c := b.channelTo[t] - 1
-		if c < 0 || b.out.Channels[c].From != f {
-			c = len(b.out.Channels)
-			b.channelTo[t] = c + 1
-			b.out.Channels = append(b.out.Channels, pipeline.Channel{From: f, To: t})
-			b.loads = append(b.loads, channelLoad{})
-		}
-		b.loads[c].forward.add(e)
-		if e.gradient {
-			b.loads[c].backward.add(e)
+		for j := range fan {
+			b.sent[b.stageOf[fan[j].to]] = sent{}
 		}
 	}
 	b.transfers = zeroed(b.transfers, len(b.loads))
 	for c := range b.loads {
 		b.channel(c)
+	}
+}
+
+// join adds an edge to its channel: what its stage has not yet got of the layer.
+func (b *builder) join(e *edgeCost) {
+	f, t := b.segment[e.from], b.segment[e.to]
+	if f == t {
+		return
+	}
+	c := b.channelTo[t] - 1
+	if c < 0 || b.out.Channels[c].From != f {
+		c = len(b.out.Channels)
+		b.channelTo[t] = c + 1
+		b.out.Channels = append(b.out.Channels, pipeline.Channel{From: f, To: t})
+		b.loads = append(b.loads, channelLoad{})
+	}
+	all := &b.sent[b.stageOf[e.to]]
+	had := *all
+	all.add(e, b.p.output[e.from])
+	load := &b.loads[c]
+	load.forward.bytes += all.bytes - had.bytes
+	load.forward.seconds += all.seconds - had.seconds
+	if e.gradient {
+		load.backward.bytes += all.bytes - had.bytes
+		load.backward.seconds += all.seconds - had.seconds
 	}
 }
 

@@ -86,6 +86,11 @@ func (ev *Evaluator) refusedPlan(s Scheme) *Plan {
 // given evaluates the devices in ev.best.
 func (ev *Evaluator) given() Fitness {
 	p := ev.p
+	if p.Merge == Convex {
+		if n := ev.disorder(); n > 0 {
+			return infeasible(disordered, float64(n))
+		}
+	}
 	copy(ev.free, p.count)
 	seconds, over := 0.0, 0.0
 	for i := range ev.stages {
@@ -147,6 +152,11 @@ func (ev *Evaluator) denseBytes(i int) unit.Bytes {
 
 // reason says in words why a plan is infeasible: which stage, need and capacity.
 func (p *Problem) reason(pl *Plan) string {
+	if p.Merge == Convex {
+		if why := p.cycle(pl); why != "" {
+			return why
+		}
+	}
 	need := make([]int, p.pools)
 	for i := range pl.Stages {
 		st := &pl.Stages[i]
@@ -202,6 +212,9 @@ func (p *Problem) layerRange(st *Stage) string {
 // Notes lists what a person should know before trusting a plan's numbers.
 func (p *Problem) Notes(pl *Plan) []string {
 	notes := p.Warnings[:len(p.Warnings):len(p.Warnings)]
+	if p.added {
+		notes = append(notes, `communication = "added" chose the scheme; recurrence and simulation send from stage to stage, beside computing, and so may differ from it either way`)
+	}
 	for i := range pl.Stages {
 		st := &pl.Stages[i]
 		if float64(st.Devices) <= p.splits {

@@ -120,6 +120,9 @@ func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome
 	if opt.Time < 0 {
 		return nil, fmt.Errorf("time = %v: more than 0, or 0 for no limit", opt.Time)
 	}
+	if opt.Fidelity == Recurrence && p.added {
+		return nil, fmt.Errorf("fitness = %q: %s", Recurrence, OnlyClosedForm)
+	}
 	s := newSearch(ctx, p, opt)
 	err := pol.run(s)
 	if _, ok := err.(budgetError); ok && s.evaluations > 0 {

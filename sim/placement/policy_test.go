@@ -231,7 +231,8 @@ func TestNewProblemErrors(t *testing.T) {
 		{func(s *Spec) { s.Microbatches = 0 }, "microbatches = 0: at least 1"},
 		{func(s *Spec) { s.Batch = 1023 }, "batch = 1023: a positive multiple of microbatches = 8"},
 		{func(s *Spec) { s.Schedule.Window = nil }, "no schedule: one of [gpipe"},
-		{func(s *Spec) { s.Merge = "all" }, `merge = "all": "contiguous" or "by-type"`},
+		{func(s *Spec) { s.Merge = "all" }, `merge = "all": one of ["contiguous" "by-type" "convex"]`},
+		{func(s *Spec) { s.Communication = "none" }, `communication = "none": one of ["overlap" "added"]`},
 		{func(s *Spec) { s.Objective = "speed" }, `objective = "speed": "throughput", "cost" or "time"`},
 		{func(s *Spec) { s.Sync = "tree" }, `sync = "tree": "ring", "ps" or "none"`},
 		{func(s *Spec) { s.CommParallel = math.NaN() }, "comm_parallel = NaN: a number from 0 to 1"},
@@ -285,5 +286,23 @@ func TestNothingTakesTime(t *testing.T) {
 		if out.Fitness.Feasible || out.Plan.Reason != "a step takes no time, or longer than any number: there is nothing to compare" {
 			t.Errorf("%s: %+v, %q", o, out.Fitness, out.Plan.Reason)
 		}
+	}
+}
+
+// TestAddedIsClosedFormOnly: a search by recurrence would judge by another model.
+func TestAddedIsClosedFormOnly(t *testing.T) {
+	s := spec(clickModel(), cluster(cpuPool("c", 8, 0.5), gpuPool("g", 8, 3)))
+	s.Communication = Added
+	p := mustProblem(t, s)
+	policy, _ := LookupPolicy("greedy")
+	if _, err := policy.Search(t.Context(), p, Options{Fidelity: Recurrence}); err == nil || !strings.HasPrefix(err.Error(), `fitness = "recurrence": communication = "added" is`) {
+		t.Errorf("%v", err)
+	}
+	out, err := policy.Search(t.Context(), p, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := p.Notes(out.Plan); len(notes) == 0 || !strings.HasPrefix(notes[len(notes)-1], `communication = "added" chose`) {
+		t.Errorf("%q", notes)
 	}
 }

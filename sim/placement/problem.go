@@ -23,11 +23,39 @@ const (
 type Merge string
 
 // The two readings of "combining the network layers corresponding to the same
-// device type into one stage" (US20230206075A1, abstract).
+// device type into one stage" (US20230206075A1, abstract), and what planners for
+// pipelines of graphs ask for. Convex is ByType under a condition: the stages can
+// be put in an order in which every edge goes forward, so that micro-batches pass
+// each stage once. A scheme without such an order is infeasible.
 const (
 	Contiguous Merge = "contiguous" // each maximal run of consecutive layers
 	ByType     Merge = "by-type"    // all layers of the pool
+	Convex     Merge = "convex"     // all layers of the pool, stages in one direction
 )
+
+// Merges lists the readings in the order of help.
+func Merges() []string { return []string{string(Contiguous), string(ByType), string(Convex)} }
+
+// Communication is how the closed form counts what stages send each other.
+type Communication string
+
+// The ways to count. Overlap is that of the published cost model, ET = max(CT, DT).
+// Added is that of Tarnawski et al., "Efficient Algorithms for Device Placement of
+// DNN Graph Operators" (NeurIPS 2020): accelerators compute, then transfer, CT + DT;
+// CPUs do not pay for transfers. Every transfer goes between an accelerator and
+// host memory, over its host link or in an edge's measured time: a layer's output
+// once out of its own stage if any other stage reads it, and once into each stage
+// that reads it.
+const (
+	Overlap Communication = "overlap"
+	Added   Communication = "added"
+)
+
+// OnlyClosedForm says why schemes are not judged by recurrence under Added.
+const OnlyClosedForm = `communication = "added" is a model of the closed form alone: in a pipeline, transfers go from stage to stage and beside computing`
+
+// Communications lists the ways to count in the order of help.
+func Communications() []string { return []string{string(Overlap), string(Added)} }
 
 // Objective is what a placement policy optimises.
 type Objective string
@@ -114,6 +142,8 @@ type Spec struct {
 	MaxPrice      float64 // USD/h of the whole scheme; 0: none
 	MaxCost       float64 // USD per million samples; 0: none
 
+	Communication Communication // "": Overlap
+
 	// CommParallel is beta of the published cost model: the share of a stage's
 	// communication that its ports divide among themselves.
 	CommParallel float64
@@ -155,6 +185,10 @@ type Problem struct {
 	work          []layerWork // the part of costs that every scheme needs, same index
 	refusals      []string    // why a layer cannot run on a pool, or ""
 	edges         []edgeCost  // by from, then to
+	output        []float64   // most bytes per micro-batch that a layer sends to one stage
+	byPool        bool        // a pool's layers are one stage
+	added         bool        // Communication
+	hostStep      []float64   // Added: seconds per step of one byte per micro-batch over a device's host link; 0 for CPUs
 	links         []cutLink   // [from*pools + to]
 	memory        []float64   // capacity of one device, bytes
 	price         []float64   // USD/h
@@ -181,6 +215,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.layers, p.pools = len(spec.Model.Layers), len(spec.Cluster.Pools)
 	p.micro = float64(spec.Batch) / float64(spec.Microbatches)
 	p.splits = spec.splits(p.micro)
+	p.byPool, p.added = spec.Merge != Contiguous, spec.Communication == Added
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
 	p.compileWindows()
@@ -211,8 +246,10 @@ func (p *Problem) checkSpec() error {
 		return fmt.Errorf("batch = %d: a positive multiple of microbatches = %d", s.Batch, s.Microbatches)
 	case s.Schedule.Window == nil:
 		return fmt.Errorf("no schedule: one of %v", pipeline.ScheduleNames())
-	case s.Merge != Contiguous && s.Merge != ByType:
-		return fmt.Errorf("merge = %q: %q or %q", s.Merge, Contiguous, ByType)
+	case !slices.Contains(Merges(), string(s.Merge)):
+		return fmt.Errorf("merge = %q: one of %q", s.Merge, Merges())
+	case s.Communication != "" && !slices.Contains(Communications(), string(s.Communication)):
+		return fmt.Errorf("communication = %q: one of %q", s.Communication, Communications())
 	case s.Objective != Throughput && s.Objective != Cost && s.Objective != Time:
 		return fmt.Errorf("objective = %q: %q, %q or %q", s.Objective, Throughput, Cost, Time)
 	case s.Sync != Ring && s.Sync != Server && s.Sync != NoSync:

@@ -21,6 +21,11 @@ const jumpDevices = 128
 // times that do not rise, so also for steps (ports come by the node).
 func (ev *Evaluator) provision() Fitness {
 	p := ev.p
+	if p.Merge == Convex {
+		if n := ev.disorder(); n > 0 {
+			return infeasible(disordered, float64(n))
+		}
+	}
 	copy(ev.free, p.count)
 	for i := range ev.stages {
 		st := &ev.stages[i]

@@ -18,8 +18,11 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "model"), 1))
 	m := randomModel(r, rapid.IntRange(1, maxLayers).Draw(t, "layers"))
 	for i := range m.Edges {
-		if r.IntN(8) == 0 {
+		switch r.IntN(8) {
+		case 0:
 			m.Edges[i].Seconds = 1e-4 * r.Float64() // measured
+		case 1:
+			m.Edges[i].Elements *= r.Float64() // a part of the output
 		}
 	}
 	c := cluster()
@@ -37,8 +40,9 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 	}
 	s := spec(m, c)
 	s.Schedule = rapid.SampledFrom(pipeline.Schedules).Draw(t, "schedule")
-	s.Merge = rapid.SampledFrom([]Merge{Contiguous, ByType}).Draw(t, "merge")
+	s.Merge = rapid.SampledFrom([]Merge{Contiguous, ByType, Convex}).Draw(t, "merge")
 	s.Objective = rapid.SampledFrom([]Objective{Throughput, Cost, Time}).Draw(t, "objective")
+	s.Communication = rapid.SampledFrom([]Communication{"", Overlap, Added}).Draw(t, "communication")
 	s.CommParallel = rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "beta")
 	s.Microbatches = rapid.SampledFrom([]int{1, 4, 8}).Draw(t, "microbatches")
 	s.Inference = rapid.Bool().Draw(t, "inference")
@@ -71,6 +75,9 @@ func drawBounds(t *rapid.T, s *Spec, f Fitness) {
 // bruteForce evaluates every vector of devices.
 func bruteForce(ev *Evaluator) (best Fitness) {
 	p, n := ev.p, len(ev.stages)
+	if p.Merge == Convex && circular(p.Model.Edges, ev.stageOf) {
+		return best
+	}
 	k := make([]int, n)
 	used := make([]int, p.pools)
 	var visit func(i int)

@@ -5,7 +5,7 @@ package placement
 // arXiv:2111.10635, cost model; recalled: CT(k) = OCT (1 - alpha + alpha/k), DT(k) =
 // ODT (1 - beta + beta/k), both for a whole batch), with the fetch of embedding
 // rows as a third resource. Network ports come one a node, so DT falls by nodes.
-// It never rises with k.
+// Where communication is Added, ET = CT + DT. It never rises with k.
 func (ev *Evaluator) stepTime(i, k int) float64 {
 	st := &ev.stages[i]
 	sh := ev.p.share(st.pool, k)
@@ -16,6 +16,9 @@ func (ev *Evaluator) stepTime(i, k int) float64 {
 	before, after := ev.pastTimes(i, k)
 	compute += before + after
 	comm := max(st.direct*sh.links, st.nic*sh.ports) + st.measured
+	if ev.p.added {
+		compute, comm = compute+comm, 0
+	}
 	if st.plan == 0 {
 		return max(compute, comm)
 	}

@@ -1,0 +1,124 @@
+package placement
+
+// cut charges every layer's output to the ports at both its ends, once for each
+// other stage that reads it: activations forward, gradients backward. Segments of
+// one stage hand data over in place.
+func (ev *Evaluator) cut(s Scheme) {
+	p := ev.p
+	if p.added {
+		ev.cutAdded(s)
+		return
+	}
+	edges, stageOf := p.edges, ev.stageOf
+	for i := 0; i < len(edges); i++ {
+		e := &edges[i]
+		if e.fan > 1 && p.byPool {
+			ev.cutFan(s, edges[i:i+int(e.fan)])
+			i += int(e.fan) - 1
+			continue
+		}
+		from, to := stageOf[e.from], stageOf[e.to]
+		if from == to {
+			continue
+		}
+		v := sent{e.bytes, e.seconds}
+		for e.fan > 1 && stageOf[edges[i+1].to] == to { // stages are runs of layers: those of one follow each other
+			i++
+			e = &edges[i]
+			v.add(e, p.output[e.from])
+		}
+		ev.charge(s, e, v)
+	}
+}
+
+// cutFan charges the edges of one layer.
+func (ev *Evaluator) cutFan(s Scheme, fan []edgeCost) {
+	from, output := ev.stageOf[fan[0].from], ev.p.output[fan[0].from]
+	crosses := false
+	for i := range fan {
+		if to := ev.stageOf[fan[i].to]; to != from {
+			ev.sent[to].add(&fan[i], output)
+			crosses = true
+		}
+	}
+	if !crosses {
+		return
+	}
+	for i := range fan {
+		if to := ev.stageOf[fan[i].to]; ev.sent[to] != (sent{}) {
+			ev.charge(s, &fan[i], ev.sent[to])
+			ev.sent[to] = sent{}
+		}
+	}
+}
+
+// charge charges what the layer at the begin of edge e sends to the stage at its end.
+func (ev *Evaluator) charge(s Scheme, e *edgeCost, v sent) {
+	p := ev.p
+	a, b := &ev.stages[ev.stageOf[e.from]], &ev.stages[ev.stageOf[e.to]]
+	if v.seconds > 0 {
+		d := float64(p.Microbatches) * v.seconds
+		if e.gradient {
+			d *= 2
+		}
+		a.measured += d
+		b.measured += d
+		if v.bytes == 0 {
+			return
+		}
+	}
+	l := &p.links[int(s[e.from])*p.pools+int(s[e.to])]
+	near, far := v.bytes*l.fromStep, v.bytes*l.toStep
+	a.out[l.class] += near
+	b.in[l.class] += far
+	if e.gradient {
+		b.out[l.class] += far
+		a.in[l.class] += near
+	}
+}
+
+// cutAdded charges cuts as Added says: a layer's output goes out of its stage to
+// host memory once, and from there to each stage that reads it.
+func (ev *Evaluator) cutAdded(s Scheme) {
+	p := ev.p
+	for i := 0; i < len(p.edges); {
+		fan := p.edges[i : i+int(p.edges[i].fan)]
+		i += len(fan)
+		from, output := ev.stageOf[fan[0].from], p.output[fan[0].from]
+		var out sent
+		for j := range fan {
+			if to := ev.stageOf[fan[j].to]; to != from {
+				out.add(&fan[j], output)
+				ev.sent[to].add(&fan[j], output)
+			}
+		}
+		if out == (sent{}) {
+			continue
+		}
+		ev.pay(from, out, fan[0].gradient)
+		for j := range fan {
+			to := ev.stageOf[fan[j].to]
+			if v := ev.sent[to]; v != (sent{}) {
+				ev.pay(to, v, fan[0].gradient)
+				ev.sent[to] = sent{}
+			}
+		}
+	}
+}
+
+// pay charges a stage on accelerators for one output on its way to or from host
+// memory, and for its gradient. All of it goes over the devices' host links, one
+// after the other.
+func (ev *Evaluator) pay(i int, v sent, gradient bool) {
+	st := &ev.stages[i]
+	step := ev.p.hostStep[st.pool]
+	if step == 0 { // a CPU
+		return
+	}
+	times := 1.0
+	if gradient {
+		times = 2
+	}
+	st.measured += times * float64(ev.p.Microbatches) * v.seconds
+	st.out[hostClass] += times * v.bytes * step
+}
