@@ -22,7 +22,7 @@ var layersPlot = Plot{
 	Needs: func(r *sim.Result) bool { return len(r.Scheme.Layers) > 0 },
 	Size: func(r *sim.Result) (w, h vg.Length) {
 		l := layoutLayers(len(r.Scheme.Layers))
-		return plotWidth, headHeight + legendHeight(layersLegend(r)) + vg.Length(l.rows)*l.pitch()
+		return plotWidth, headHeight + legendHeight(layersLegend(r)) + l.height()
 	},
 	Draw: drawLayers,
 }
@@ -37,10 +37,13 @@ type layerLayout struct {
 const (
 	stageGap   vg.Length = 3  // around the cells of a stage
 	stageTitle vg.Length = 15 // above the cells
-	indexSpace vg.Length = 22 // below the cells: index of the layer, and air
+	busyBar    vg.Length = 4  // below the cells: share of time that the stage computes
+	indexSpace vg.Length = 22 // below it: index of the layer, and air
 )
 
-func (l *layerLayout) pitch() vg.Length { return stageTitle + l.cell.Y + indexSpace }
+func (l *layerLayout) pitch() vg.Length { return stageTitle + l.cell.Y + busyBar + indexSpace }
+
+func (l *layerLayout) height() vg.Length { return vg.Length(l.rows) * l.pitch() }
 
 func layoutLayers(n int) layerLayout {
 	const width = plotWidth - 2*margin - 2*stageGap
@@ -69,23 +72,51 @@ func layoutLayers(n int) layerLayout {
 func drawLayers(c draw.Canvas, r *sim.Result) {
 	_, colours := deviceColours(r)
 	c = head(c, r, "Target scheme", layersLegend(r))
+	l := layoutLayers(len(r.Scheme.Layers))
+	drawScheme(&c, r, &l, colours, c.Max.Y)
+}
+
+// drawScheme draws the layers and stages of a scheme below top, as high as the layout says.
+func drawScheme(c *draw.Canvas, r *sim.Result, l *layerLayout, colours map[string]color.RGBA, top vg.Length) {
 	n := len(r.Scheme.Layers)
-	l := layoutLayers(n)
 	stageOf := layerStages(r)
 	for row := range l.rows {
-		top := c.Max.Y - vg.Length(row)*l.pitch()
+		at := vg.Point{X: c.Min.X + stageGap, Y: top - vg.Length(row)*l.pitch() - stageTitle}
 		first, last := row*l.perRow, min(n, (row+1)*l.perRow)-1
-		drawLayerRow(&c, r, &l, colours, first, last, vg.Point{X: c.Min.X + stageGap, Y: top - stageTitle})
-		boxes := stageBoxes(&l, stageOf, first, last, vg.Point{X: c.Min.X + stageGap, Y: top - stageTitle})
+		drawLayerRow(c, r, l, colours, first, last, at)
+		boxes := stageBoxes(l, stageOf, first, last, at)
 		for _, b := range boxes {
 			// White between the frames of neighbours, at the cost of the outermost cells.
-			strokeBox(&c, solid(white, 3.6), b.Rectangle)
+			strokeBox(c, solid(white, 3.6), b.Rectangle)
 		}
 		for _, b := range boxes {
-			drawStageFrame(&c, r, b.stage, b.Rectangle)
+			drawBusyBar(c, r.Scheme.Stages[b.stage].Busy, b.Rectangle)
+			drawStageFrame(c, r, b.stage, b.Rectangle)
 		}
 	}
 }
+
+// drawBusyBar shows below the cells of a stage how much of the time it computes.
+func drawBusyBar(c *draw.Canvas, busy float64, cells vg.Rectangle) {
+	bar := vg.Rectangle{
+		Min: vg.Point{X: cells.Min.X + 2.4, Y: cells.Min.Y - busyBar},
+		Max: vg.Point{X: cells.Max.X - 2.4, Y: cells.Min.Y - 0.6},
+	}
+	fillBox(c, idleGrey, bar)
+	bar.Max.X = bar.Min.X + (bar.Max.X-bar.Min.X)*vg.Length(min(max(busy, 0), 1))
+	if bar.Max.X-bar.Min.X > 0.05 {
+		fillBox(c, pencil, bar)
+	}
+}
+
+// busyItem explains the bars.
+var busyItem = legendItem{"share of time that a stage computes", func(c *draw.Canvas, box vg.Rectangle) {
+	mid := (box.Min.Y + box.Max.Y) / 2
+	box.Min.Y, box.Max.Y = mid-1.7, mid+1.7
+	fillBox(c, idleGrey, box)
+	box.Max.X = box.Min.X + sampleWidth*0.6
+	fillBox(c, pencil, box)
+}}
 
 // stageBox is where a run of layers of one stage lies.
 type stageBox struct {
@@ -120,7 +151,7 @@ func layersLegend(r *sim.Result) []legendItem {
 	for _, d := range devices {
 		legend = append(legend, boxItem(deviceSummary(r, d), colours[d]))
 	}
-	return legend
+	return append(legend, busyItem)
 }
 
 // deviceSummary names a device type and what the scheme gives it.
@@ -182,24 +213,27 @@ func drawLayerRow(c *draw.Canvas, r *sim.Result, l *layerLayout, colours map[str
 		number := strconv.Itoa(i)
 		// All numbers where they fit, else every tenth.
 		if index.Width("000")+2 <= l.cell.X || i == first || (i%10 == 0 && i-first > 3) {
-			c.FillText(index, vg.Point{X: mid.X, Y: box.Min.Y - stageGap - 3}, number)
+			c.FillText(index, vg.Point{X: mid.X, Y: box.Min.Y - busyBar - stageGap - 3}, number)
 		}
 	}
 }
 
 // drawStageFrame frames the layers of a stage and names it above: as much of
-// "stage 1: v100-32 × 4" as there is room for.
+// "stage 1: v100-32 × 4, busy 78 %" as there is room for.
 func drawStageFrame(c *draw.Canvas, r *sim.Result, stage int, box vg.Rectangle) {
 	frame := box
 	frame.Min.X, frame.Max.X = frame.Min.X+0.9, frame.Max.X-0.9
-	frame.Min.Y, frame.Max.Y = frame.Min.Y-stageGap, frame.Max.Y+stageGap
+	frame.Min.Y, frame.Max.Y = frame.Min.Y-busyBar-stageGap, frame.Max.Y+stageGap
 	strokeBox(c, solid(ink, 1.1), frame)
 	s := &r.Scheme.Stages[stage]
 	st := aligned(style(sans, tickSize, ink), text.XLeft, text.YBottom)
 	width := frame.Max.X - frame.Min.X - 4
 	device := drawable(s.Device)
 	count := fmt.Sprintf("%d:  × %d", stage+1, s.Devices)
+	busy := fmt.Sprintf(", busy %.0f %%", 100*s.Busy)
 	for _, label := range []string{
+		fmt.Sprintf("stage %d: %s × %d", stage+1, device, s.Devices) + busy,
+		fmt.Sprintf("%d: %s × %d", stage+1, device, s.Devices) + busy,
 		fmt.Sprintf("stage %d: %s × %d", stage+1, device, s.Devices),
 		fmt.Sprintf("%d: %s × %d", stage+1, device, s.Devices),
 		fmt.Sprintf("%d: %s × %d", stage+1, shortenTo(device, st, max(48, width-st.Width(count))), s.Devices),
