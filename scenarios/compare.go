@@ -1,0 +1,305 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"stowage/sim"
+	"stowage/sim/engine"
+	"stowage/sim/placement"
+	"stowage/sim/slots"
+)
+
+// MaxCompareSeeds bounds the seeds of a comparison.
+const MaxCompareSeeds = 10_000
+
+// Comparing says how an experiment is compared under several policies.
+type Comparing struct {
+	Policies []string // known names, each once
+	Seeds    int      // from the scenario's on; 0: 1
+	Version  string
+	// Progress is told, by one goroutine at a time, when a run begins and ends; nil: no one is.
+	Progress func(CompareProgress)
+}
+
+// CompareProgress is how far a comparison is.
+type CompareProgress struct {
+	Done, All int
+	Policy    string // of the run that has begun, or ended
+	Seed      int64
+}
+
+// ComparePlacements searches the target scheme of the experiment by each placement
+// policy and seed, and simulates it. The seed is that of the search alone: the lookups
+// are those of the scenario's seed, so that all policies and seeds are about one and the
+// same problem. A policy that draws nothing runs once. Policies that do not apply are
+// among the skipped.
+//
+// Runs share the processors; what they give does not depend on how many there are.
+// When ctx ends, the finished runs are returned together with ctx's error.
+func (s *Scenario) ComparePlacements(ctx context.Context, how Comparing) (*sim.Comparison, error) {
+	set, err := s.prepare(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	simulated := &simulations{of: s, set: set}
+	return s.compare(ctx, how, comparison{
+		by: sim.Placements,
+		draws: func(policy string) bool {
+			pol, _ := placement.LookupPolicy(policy)
+			return pol.Stochastic()
+		},
+		do: func(run *sim.ComparedRun) error {
+			one := *s
+			if err := one.SetPlacement(run.Policy); err != nil {
+				return err
+			}
+			one.SetSeed(run.Seed)
+			one.Search.Workers = 1 // runs share the processors
+			return one.comparePlacement(ctx, how, set, simulated, run)
+		},
+	})
+}
+
+// comparePlacement fills in a run of the scenario's policy and seed.
+func (s *Scenario) comparePlacement(ctx context.Context, how Comparing, set *prepared, simulated *simulations, run *sim.ComparedRun) error {
+	begin := time.Now()
+	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
+	run.Elapsed = time.Since(begin)
+	if err != nil {
+		return err
+	}
+	searched(run, outcome)
+	if !outcome.Fitness.Feasible {
+		run.Infeasible = outcome.Plan.Reason
+		return nil
+	}
+	trained, err := simulated.run(ctx, outcome.Plan)
+	if err != nil {
+		return err
+	}
+	run.Result = s.summarize(set, s.job(set, outcome.Plan), trained, outcome, how.Version)
+	run.Result.Rounds = nil
+	run.Metrics = run.Result.Metrics
+	return nil
+}
+
+// CompareReplacements runs the experiment under each replacement policy and seed. The
+// seed is that of the lookups too: policies meet the same lookups under the same seed.
+// It returns as ComparePlacements does.
+func (s *Scenario) CompareReplacements(ctx context.Context, how Comparing) (*sim.Comparison, error) {
+	if s.Slots == nil {
+		return nil, fmt.Errorf("the scenario %s has no section slots", s.Name)
+	}
+	return s.compare(ctx, how, comparison{
+		by:    sim.Replacements,
+		draws: func(string) bool { return true },
+		do: func(run *sim.ComparedRun) error {
+			one := *s
+			one.Sweep = nil
+			if err := one.SetReplacement(run.Policy); err != nil {
+				return err
+			}
+			one.SetSeed(run.Seed)
+			begin := time.Now()
+			err := one.compareReplacement(ctx, how, run)
+			run.Elapsed = time.Since(begin)
+			return err
+		},
+	})
+}
+
+// compareReplacement fills in a run of the scenario's replacement policy and seed.
+func (s *Scenario) compareReplacement(ctx context.Context, how Comparing, run *sim.ComparedRun) error {
+	set, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
+	if err != nil {
+		return fmt.Errorf("placement %s: %w", s.Policy.Name, err)
+	}
+	searched(run, outcome)
+	if !outcome.Fitness.Feasible {
+		run.Infeasible = outcome.Plan.Reason
+		return nil
+	}
+	job := s.job(set, outcome.Plan)
+	trained, err := sim.Train(ctx, job)
+	if err != nil {
+		return err
+	}
+	run.Result = s.summarize(set, job, trained, outcome, how.Version)
+	run.Result.Rounds = nil
+	run.Metrics = run.Result.Metrics
+	return nil
+}
+
+// searched fills in what a search found.
+func searched(run *sim.ComparedRun, outcome *placement.Outcome) {
+	run.Evaluations = outcome.Evaluations
+	run.Metrics = sim.Metrics{{Name: "evaluations", Value: float64(outcome.Evaluations), Unit: "schemes"}}
+	run.Bound = outcome.Bound
+	for _, p := range outcome.Pareto {
+		run.Front = append(run.Front, sim.FrontPoint{Throughput: p.Fitness.Throughput, Cost: p.Fitness.Cost})
+	}
+	if f := outcome.Fitness; f.Feasible {
+		run.Target = &sim.FrontPoint{Throughput: f.Throughput, Cost: f.Cost}
+	}
+}
+
+// comparison is what compares one sort of policies.
+type comparison struct {
+	by    string
+	draws func(policy string) bool // seeds matter
+	do    func(run *sim.ComparedRun) error
+}
+
+// compare does every run of a comparison.
+func (s *Scenario) compare(ctx context.Context, how Comparing, by comparison) (*sim.Comparison, error) {
+	out := &sim.Comparison{
+		Scenario: s.Name, Title: s.Title, Version: how.Version, By: by.by,
+		Objective: string(s.Problem.Objective), Fidelity: string(s.fidelity()), Seeds: max(1, how.Seeds),
+	}
+	var runs []sim.ComparedRun
+	for _, policy := range how.Policies {
+		draws := by.draws(policy)
+		for i := range out.Seeds {
+			if i == 0 || draws {
+				runs = append(runs, sim.ComparedRun{Policy: policy, Seed: s.Seed + int64(i), Once: !draws})
+			}
+		}
+	}
+	tell := teller(how.Progress, len(runs))
+	errs := make([]error, len(runs))
+	_ = parallel(len(runs), func(i int) error { // every error has its place in errs
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			tell(&runs[i], 0)
+			errs[i] = finding(&runs[i], by.do(&runs[i]))
+			tell(&runs[i], 1)
+		}
+		return nil
+	})
+	gather(out, runs, errs)
+	if err := ctx.Err(); err != nil && len(out.Runs) < len(runs) {
+		out.Stopped = fmt.Sprintf("stopped after %d of %d runs", len(out.Runs), len(runs))
+		return out, fmt.Errorf("%s: stopped after %d of %d runs: %w", s.Name, len(out.Runs), len(runs), err)
+	}
+	if len(out.Runs) == 0 {
+		return out, nothingCompared(s.Name, out)
+	}
+	return out, nil
+}
+
+// fidelity is the one at which placement policies search.
+func (s *Scenario) fidelity() placement.Fidelity {
+	if s.Search.Fidelity == "" {
+		return placement.ClosedForm
+	}
+	return s.Search.Fidelity
+}
+
+// teller returns a function that counts the runs that are done and passes it on.
+func teller(progress func(CompareProgress), all int) func(run *sim.ComparedRun, done int) {
+	if progress == nil {
+		return func(*sim.ComparedRun, int) {}
+	}
+	var mu sync.Mutex
+	total := 0
+	return func(run *sim.ComparedRun, done int) {
+		mu.Lock()
+		defer mu.Unlock()
+		total += done
+		progress(CompareProgress{Done: total, All: all, Policy: run.Policy, Seed: run.Seed})
+	}
+}
+
+// finding turns an error that is something found out about the experiment into a run
+// that is infeasible.
+func finding(run *sim.ComparedRun, err error) error {
+	var (
+		short    *slots.ShortageError
+		limit    *engine.LimitError
+		deadlock *engine.DeadlockError
+	)
+	if errors.As(err, &short) || errors.As(err, &limit) || errors.As(err, &deadlock) || errors.Is(err, engine.ErrTooLong) {
+		run.Infeasible, run.Result = err.Error(), nil
+		return nil
+	}
+	return err
+}
+
+// gather keeps the runs that are finished, and puts aside the policies that could not be
+// applied.
+func gather(out *sim.Comparison, runs []sim.ComparedRun, errs []error) {
+	refused := map[string]bool{}
+	for i, err := range errs {
+		if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || refused[runs[i].Policy] {
+			continue
+		}
+		refused[runs[i].Policy] = true
+		out.Skipped = append(out.Skipped, sim.SkippedPolicy{Policy: runs[i].Policy, Reason: err.Error()})
+	}
+	for i, err := range errs {
+		if err == nil && !refused[runs[i].Policy] {
+			out.Runs = append(out.Runs, runs[i])
+		}
+	}
+}
+
+// nothingCompared is the error of a comparison whose policies all do not apply.
+func nothingCompared(scenario string, c *sim.Comparison) error {
+	var why []string
+	for _, s := range c.Skipped {
+		why = append(why, s.Policy+": "+s.Reason)
+	}
+	return fmt.Errorf("%s: nothing to compare: %s", scenario, strings.Join(why, "; "))
+}
+
+// simulations simulates plans of one experiment, equal ones once.
+type simulations struct {
+	of  *Scenario
+	set *prepared
+
+	mu   sync.Mutex
+	done map[string]*simulation
+}
+
+// simulation is a run of one plan.
+type simulation struct {
+	once sync.Once
+	run  *sim.Run
+	err  error
+}
+
+// run returns the training run of a plan, which is shared and must not be changed.
+func (c *simulations) run(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
+	one := c.entry(planKey(plan))
+	one.once.Do(func() { one.run, one.err = sim.Train(ctx, c.of.job(c.set, plan)) })
+	return one.run, one.err
+}
+
+func (c *simulations) entry(key string) *simulation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = map[string]*simulation{}
+	}
+	if c.done[key] == nil {
+		c.done[key] = &simulation{}
+	}
+	return c.done[key]
+}
+
+// planKey is the same for plans that are run alike.
+func planKey(plan *placement.Plan) string {
+	key := []byte(fmt.Sprint(plan.Scheme))
+	for i := range plan.Stages {
+		key = fmt.Appendf(key, " %d", plan.Stages[i].Devices)
+	}
+	return string(key)
+}
