@@ -38,20 +38,34 @@ func Bench(w io.Writer, results []*sim.Result) error {
 			return err
 		}
 	}
+	lines := make([]benchRow, len(results))
+	for i, r := range results {
+		lines[i] = benchRow{benchName(r), r.Metrics}
+	}
+	return writeBench(w, lines)
+}
+
+// benchRow is a line of the benchmark format.
+type benchRow struct {
+	name    string
+	metrics sim.Metrics
+}
+
+func writeBench(w io.Writer, lines []benchRow) error {
 	b := bufio.NewWriter(w)
-	for _, k := range kindsOf(results) {
+	for _, k := range kindsOf(lines) {
 		fmt.Fprintf(b, "Unit %s", benchUnit(k.Name, k.Unit))
 		if k.Better != "" {
 			fmt.Fprintf(b, " better=%s", k.Better)
 		}
 		fmt.Fprint(b, " assume=exact\n")
 	}
-	if len(results) > 0 {
+	if len(lines) > 0 {
 		fmt.Fprintln(b)
 	}
-	for _, r := range results {
-		fmt.Fprintf(b, "%s 1", benchName(r))
-		for _, m := range orderedMetrics(r.Metrics) {
+	for _, l := range lines {
+		fmt.Fprintf(b, "%s 1", l.name)
+		for _, m := range orderedMetrics(l.metrics) {
 			fmt.Fprintf(b, " %s %s", exact(m.Value), benchUnit(m.Name, m.Unit))
 		}
 		fmt.Fprintln(b)
@@ -59,25 +73,26 @@ func Bench(w io.Writer, results []*sim.Result) error {
 	return b.Flush()
 }
 
-// benchName is the name of a result's line. The parts are in a fixed order and
-// the seed is last, so that benchstat groups by everything else.
+// benchName is the name of a result's line.
 func benchName(r *sim.Result) string {
+	return benchNamed("BenchmarkRun", r.Seed, [2]string{"scenario", r.Scenario}, [2]string{"placement", r.Scheme.Placement}, [2]string{"replacement", r.Replacement})
+}
+
+// benchNamed makes the name of a line. The parts, name and value, are in a fixed order
+// and the seed is last, so that benchstat groups by everything else.
+func benchNamed(what string, seed int64, parts ...[2]string) string {
 	var b strings.Builder
-	b.WriteString("BenchmarkRun")
-	for _, part := range [][2]string{
-		{"scenario", r.Scenario},
-		{"placement", r.Scheme.Placement},
-		{"replacement", r.Replacement},
-	} {
+	b.WriteString(what)
+	for _, part := range parts {
 		if part[1] != "" {
 			fmt.Fprintf(&b, "/%s=%s", part[0], benchWord(part[1]))
 		}
 	}
 	// A name that ends in -1 would be read as GOMAXPROCS=1.
-	if r.Seed < 0 {
-		fmt.Fprintf(&b, "/seed=minus%d", uint64(-r.Seed))
+	if seed < 0 {
+		fmt.Fprintf(&b, "/seed=minus%d", uint64(-seed))
 	} else {
-		fmt.Fprintf(&b, "/seed=%d", r.Seed)
+		fmt.Fprintf(&b, "/seed=%d", seed)
 	}
 	return b.String()
 }
@@ -113,20 +128,20 @@ func benchUnitWord(s string) string {
 	}, s)
 }
 
-// kindsOf lists the kinds of the metrics that occur in results: first those of
+// kindsOf lists the kinds of the metrics that occur in lines: first those of
 // sim.MetricKinds in their order, then others as they first appear.
-func kindsOf(results []*sim.Result) []sim.MetricKind {
+func kindsOf(lines []benchRow) []sim.MetricKind {
 	var kinds []sim.MetricKind
 	for _, k := range sim.MetricKinds {
-		if slices.ContainsFunc(results, func(r *sim.Result) bool {
-			_, ok := r.Metrics.Get(k.Name)
+		if slices.ContainsFunc(lines, func(l benchRow) bool {
+			_, ok := l.metrics.Get(k.Name)
 			return ok
 		}) {
 			kinds = append(kinds, k)
 		}
 	}
-	for _, r := range results {
-		for _, m := range r.Metrics {
+	for _, l := range lines {
+		for _, m := range l.metrics {
 			if !slices.ContainsFunc(kinds, func(k sim.MetricKind) bool { return k.Name == m.Name }) {
 				kinds = append(kinds, sim.MetricKind{Name: m.Name, Unit: m.Unit})
 			}

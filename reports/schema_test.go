@@ -103,6 +103,10 @@ func validate(root, s *schema, path string, v any) (faults []string) {
 		if s.Minimum != nil && v < *s.Minimum || s.Maximum != nil && v > *s.Maximum {
 			fault("%v is out of range", v)
 		}
+	case bool:
+		if s.Type != "boolean" {
+			fault("is %v, not %s", v, s.Type)
+		}
 	default:
 		fault("is %v", v)
 	}

@@ -1,0 +1,277 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"stowage/sim"
+)
+
+// CompareSummary writes a comparison for people: a line for each policy over its seeds,
+// and what could not be compared. No line is wider than width terminal cells (0
+// means 80; less than 60 counts as 60). Seconds are wall-clock time, and shown
+// where they were measured.
+func CompareSummary(w io.Writer, c *sim.Comparison, width int) error {
+	if err := checkComparisons([]*sim.Comparison{c}); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	width = tableWidth(width)
+	compareHead(&b, c, width)
+	b.WriteByte('\n')
+	var err error
+	if c.By == sim.Replacements {
+		err = replacementTable(&b, c, width)
+	} else {
+		err = placementTable(&b, c, width)
+	}
+	if err != nil {
+		return err
+	}
+	for _, note := range compareNotes(c) {
+		b.WriteString(wrap(note, width))
+	}
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// tableWidth is the width to keep to where so much is asked for.
+func tableWidth(width int) int {
+	if width == 0 {
+		width = defaultWidth
+	}
+	return max(width, minWidth)
+}
+
+func compareHead(w io.Writer, c *sim.Comparison, width int) {
+	name := printable(c.Title)
+	if name == "" {
+		name = printable(c.Scenario)
+	}
+	parts := []string{"scenario " + printable(c.Scenario), c.By + " policies", plural(c.Seeds, "seed")}
+	if c.Version != "" {
+		parts = append(parts, "stowage "+printable(c.Version))
+	}
+	io.WriteString(w, shortenText(name, width)+"\n"+flow(parts, width))
+	if c.By == sim.Replacements {
+		return
+	}
+	parts = []string{"objective " + printable(c.Objective), printable(c.Fidelity) + " fitness in " + naturalUnit(c)}
+	if limit, proven := c.Limit(); proven {
+		v, _ := sim.Natural(c.Objective, limit)
+		parts = append(parts, "no scheme is better than "+shortNumber(v))
+	}
+	io.WriteString(w, flow(parts, width))
+}
+
+// naturalUnit names the unit of the fitness that people ask for.
+func naturalUnit(c *sim.Comparison) string {
+	switch _, u := sim.Natural(c.Objective, 1); u {
+	case "USD/Msamples":
+		return "USD per million samples"
+	case "s":
+		return "seconds per step"
+	default:
+		return u
+	}
+}
+
+// shortNumber is a number in few characters, for columns of which many stand side by side.
+func shortNumber(v float64) string {
+	if math.Abs(v) >= 99999.5 {
+		return formatSI(v)
+	}
+	return formatNumber(v)
+}
+
+func placementTable(w io.Writer, c *sim.Comparison, width int) error {
+	limit, proven := c.Limit()
+	all := standings(c)
+	timed := slices.ContainsFunc(all, func(s standing) bool { return s.duration > 0 })
+	full := grid{columns: []column{{"placement", false, true}, {"best", true, false}, {"median", true, false}, {"worst", true, false}, {"gap", true, false}, {"schemes", true, false}}}
+	if timed {
+		full.columns = append(full.columns, column{"time", true, false})
+	}
+	full.columns = append(full.columns, column{"feasible", true, false})
+	for i := range all {
+		s := &all[i]
+		cells := append([]string{printable(s.policy)}, s.three(c)...)
+		cells = append(cells, s.gapCell(c, limit, proven), formatNumber(math.Round(s.schemes)))
+		if timed {
+			cells = append(cells, formatSeconds(s.duration.Seconds()))
+		}
+		full.add(append(cells, s.feasible())...)
+	}
+	return full.render(w, width)
+}
+
+// three are the best, the median and the worst of what a comparison is about.
+func (s *standing) three(c *sim.Comparison) []string {
+	if len(s.fit) == 0 {
+		return []string{"–", "–", "–"}
+	}
+	values := s.worths(c)
+	if c.By == sim.Placements {
+		for i, f := range values {
+			values[i], _ = sim.Natural(c.Objective, f)
+		}
+	}
+	return []string{shortNumber(values[0]), shortNumber(median(values)), shortNumber(values[len(values)-1])}
+}
+
+// gapCell is the median gap; a mark says that it is only to the best known.
+func (s *standing) gapCell(c *sim.Comparison, limit float64, proven bool) string {
+	g, ok := s.gap(c, limit)
+	if !ok {
+		return "–"
+	}
+	cell := formatGap(g)
+	if !proven {
+		cell += bestKnownMark
+	}
+	return cell
+}
+
+// bestKnownMark marks gaps that are not to a proven bound.
+const bestKnownMark = "*"
+
+// formatGap prints per cent with two decimals, large ones with none. A gap that is not
+// nothing is not printed as nothing.
+func formatGap(g float64) string {
+	switch {
+	case g > 0 && g < 0.005:
+		return "< 0.01 %"
+	case g > -0.005 && g < 99.995:
+		return fmt.Sprintf("%.2f %%", max(g, 0))
+	}
+	return formatNumber(g) + " %"
+}
+
+// feasible says in how many of its runs a policy found a scheme that fits.
+func (s *standing) feasible() string {
+	switch {
+	case !s.once:
+		return fmt.Sprintf("%d of %d", len(s.fit), len(s.runs))
+	case len(s.fit) == 0:
+		return "no"
+	}
+	return "once"
+}
+
+func replacementTable(w io.Writer, c *sim.Comparison, width int) error {
+	g := grid{columns: []column{{"replacement", false, true}, {"hit ratio", true, false}, {"lookups", true, false}, {"stalled", true, false}, {"samples/s", true, false}, {"best", true, false}, {"worst", true, false}, {"feasible", true, false}}}
+	all := standings(c)
+	for i := range all {
+		s := &all[i]
+		t := s.three(c)
+		cells := []string{printable(s.policy)}
+		for _, name := range []string{"hit_ratio", "lookup_hit_ratio", "stall_ratio"} {
+			cell := "–"
+			if v := s.metric(name); len(v) > 0 {
+				cell = formatHits(median(v))
+			}
+			cells = append(cells, cell)
+		}
+		g.add(append(cells, t[1], t[0], t[2], s.feasible())...)
+	}
+	return g.render(w, width)
+}
+
+// compareNotes says what the table leaves open.
+func compareNotes(c *sim.Comparison) []string {
+	var notes []string
+	all := standings(c)
+	if _, proven := c.Limit(); c.By == sim.Placements && !proven && slices.ContainsFunc(all, func(s standing) bool { return len(s.fit) > 0 }) {
+		notes = append(notes, bestKnownMark+" to the best that any of these found: no bound is proven here")
+	}
+	if c.By == sim.Placements && slices.ContainsFunc(all, func(s standing) bool { return s.once }) && c.Seeds > 1 {
+		notes = append(notes, "once: the policy draws nothing, its answer is the same for every seed")
+	}
+	for _, s := range all {
+		if len(s.fit) < len(s.runs) {
+			for _, r := range s.runs {
+				if r.Infeasible != "" {
+					notes = append(notes, fmt.Sprintf("%s, seed %d: %s", printable(s.policy), r.Seed, printable(r.Infeasible)))
+					break
+				}
+			}
+		}
+	}
+	for _, s := range c.Skipped {
+		notes = append(notes, fmt.Sprintf("not compared: %s: %s", printable(s.Policy), printable(s.Reason)))
+	}
+	if c.Stopped != "" {
+		notes = append(notes, "note: "+printable(c.Stopped))
+	}
+	return notes
+}
+
+// CompareGaps writes the median gaps of several comparisons of placement policies,
+// policies by scenarios, in as many tables as the width asks for.
+func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
+	width = tableWidth(width)
+	var policies []string
+	for _, c := range all {
+		for _, s := range standings(c) {
+			if !slices.Contains(policies, s.policy) {
+				policies = append(policies, s.policy)
+			}
+		}
+	}
+	if _, err := io.WriteString(w, wrap("median gap of each placement policy", width)); err != nil {
+		return err
+	}
+	unproven := false
+	for from := 0; from < len(all); {
+		var g grid
+		to := from
+		for to < len(all) {
+			wider := gapGrid(policies, all[from:to+1])
+			if to > from && wider.natural() > width {
+				break
+			}
+			g = wider
+			_, proven := all[to].Limit()
+			unproven = unproven || !proven
+			to++
+		}
+		if err := g.render(w, width); err != nil {
+			return err
+		}
+		if from = to; from < len(all) {
+			io.WriteString(w, "\n") // an error will come again
+		}
+	}
+	if unproven {
+		_, err := io.WriteString(w, wrap(bestKnownMark+" to the best that any policy found: no bound is proven there", width))
+		return err
+	}
+	return nil
+}
+
+func gapGrid(policies []string, all []*sim.Comparison) grid {
+	g := grid{columns: []column{{"placement", false, true}}}
+	rows := make([][]string, len(policies))
+	for i, p := range policies {
+		rows[i] = []string{printable(p)}
+	}
+	for _, c := range all {
+		g.columns = append(g.columns, column{shortenText(printable(c.Scenario), 16), true, false})
+		limit, proven := c.Limit()
+		of := standings(c)
+		for i, p := range policies {
+			cell := "–"
+			if k := slices.IndexFunc(of, func(s standing) bool { return s.policy == p }); k >= 0 {
+				cell = of[k].gapCell(c, limit, proven)
+			}
+			rows[i] = append(rows[i], cell)
+		}
+	}
+	for _, row := range rows {
+		g.add(row...)
+	}
+	return g
+}

@@ -1,0 +1,295 @@
+package reports
+
+import (
+	"encoding/csv"
+	"image/color"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"stowage/sim"
+)
+
+// convergencePlot shows how fast placement policies come near the best: the best
+// fitness by schemes evaluated, for each policy the median over its seeds and the
+// band between the quartiles.
+var convergencePlot = comparePlot{
+	name:  "convergence",
+	title: "Best fitness by schemes evaluated",
+	needs: func(c *sim.Comparison) bool { return c.By == sim.Placements && len(convergences(c)) > 0 },
+	size: func(c *sim.Comparison) (w, h vg.Length) {
+		return plotWidth, headHeight + legendHeight(convergenceLegend(c, convergences(c))) + 300
+	},
+	draw: drawConvergence,
+	csv:  convergenceCSV,
+}
+
+// convergence is the way of one policy to its best fitness, in natural units.
+type convergence struct {
+	policy string
+	mark   policyMark
+	steps  []convergenceStep
+}
+
+// convergenceStep holds from so many evaluations on. Runs without a feasible scheme yet
+// count as worse than any; a quartile that is one of them is NaN.
+type convergenceStep struct {
+	evaluations        int
+	low, median, upper float64 // quartiles, the worse one first
+	feasible           int     // runs
+}
+
+// convergences are those of the policies that found something.
+func convergences(c *sim.Comparison) []convergence {
+	all := standings(c)
+	marks := policyMarks(all)
+	var out []convergence
+	for i := range all {
+		if steps := convergenceSteps(c, &all[i]); len(steps) > 0 {
+			out = append(out, convergence{all[i].policy, marks[all[i].policy], steps})
+		}
+	}
+	return out
+}
+
+func convergenceSteps(c *sim.Comparison, s *standing) []convergenceStep {
+	var at []int
+	for _, r := range s.runs {
+		for _, g := range historyOf(r) {
+			if g.Best > 0 {
+				at = append(at, g.Evaluations)
+			}
+		}
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	if len(at) > 0 { // the line goes on until the last search has ended
+		for _, r := range s.runs {
+			at = append(at, max(r.Evaluations, at[len(at)-1]))
+		}
+		slices.Sort(at)
+		at = slices.Compact(at)
+	}
+	next := make([]int, len(s.runs))
+	best := make([]float64, len(s.runs))
+	var steps []convergenceStep
+	for _, e := range at {
+		feasible := 0
+		for i, r := range s.runs {
+			h := historyOf(r)
+			for ; next[i] < len(h) && h[next[i]].Evaluations <= e; next[i]++ {
+				best[i] = max(best[i], h[next[i]].Best)
+			}
+			if best[i] > 0 {
+				feasible++
+			}
+		}
+		step := convergenceStep{e, naturalQuantile(c, best, 0.25), naturalQuantile(c, best, 0.5), naturalQuantile(c, best, 0.75), feasible}
+		if n := len(steps); n > 1 && steps[n-1].same(&step) && steps[n-2].same(&step) {
+			steps[n-1] = step // a level stretch needs no points between its ends
+			continue
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+func (s *convergenceStep) same(o *convergenceStep) bool {
+	return s.feasible == o.feasible && equalOrNaN(s.low, o.low) && equalOrNaN(s.median, o.median) && equalOrNaN(s.upper, o.upper)
+}
+
+func equalOrNaN(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+
+// historyOf is the history of a run's search.
+func historyOf(r *sim.ComparedRun) []sim.Generation {
+	if r.Result == nil || r.Result.Search == nil {
+		return nil
+	}
+	return r.Result.Search.History
+}
+
+// naturalQuantile is a quantile of fitness, 0 of which stands for none yet, in natural
+// units; NaN while it is none.
+func naturalQuantile(c *sim.Comparison, best []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(best))
+	if sorted[int(q*float64(len(sorted)-1))] == 0 {
+		return math.NaN()
+	}
+	v, _ := sim.Natural(c.Objective, quantile(sorted, q))
+	return v
+}
+
+func convergenceLegend(c *sim.Comparison, all []convergence) []legendItem {
+	var items []legendItem
+	banded := false
+	limit, proven := c.Limit()
+	bound, _ := sim.Natural(c.Objective, limit)
+	for _, k := range all {
+		name := printable(k.policy)
+		switch last := k.steps[len(k.steps)-1].median; {
+		case math.IsNaN(last):
+			name += " (nothing at most seeds)"
+		case !near(last, bound):
+			name += " (off this sheet: " + shortNumber(last) + ")"
+		}
+		items = append(items, k.mark.item(name))
+		banded = banded || k.banded()
+	}
+	if banded {
+		items = append(items, boxItem("between the quartiles over the seeds", idleGrey))
+	}
+	if proven {
+		items = append(items, lineItem("no scheme is better: "+shortNumber(bound), boundLine))
+	}
+	return items
+}
+
+func (k *convergence) banded() bool {
+	return slices.ContainsFunc(k.steps, func(s convergenceStep) bool { return s.low != s.upper && !math.IsNaN(s.low) })
+}
+
+var boundLine = draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{5, 3}}
+
+func drawConvergence(dc draw.Canvas, c *sim.Comparison) {
+	all := convergences(c)
+	p := newPanel("schemes evaluated", "best fitness, "+naturalUnit(c))
+	limit, proven := c.Limit()
+	bound, _ := sim.Natural(c.Objective, limit)
+	setConvergenceAxes(p, c, all, bound)
+	for i := range all {
+		p.Add(all[i].band())
+	}
+	for i := range all {
+		p.Add(curve(inside(all[i].stairs(), p), all[i].mark.line))
+	}
+	p.Add(convergenceEnds(all))
+	if proven {
+		p.Add(curve([]point{{p.X.Min, bound}, {p.X.Max, bound}}, boundLine))
+	}
+	drawPanels(headed(dc, "Best fitness by schemes evaluated", comparisonTitle(c), comparisonSubtitle(c), convergenceLegend(c, all)), []float64{1}, p)
+}
+
+func setConvergenceAxes(p *plot.Plot, c *sim.Comparison, all []convergence, bound float64) {
+	first, last := math.Inf(1), 0.0
+	lo, hi := bound, bound
+	for _, k := range all {
+		for _, s := range k.steps {
+			first, last = min(first, float64(s.evaluations)), max(last, float64(s.evaluations))
+			for _, v := range []float64{s.low, s.median, s.upper} {
+				if near(v, bound) {
+					lo, hi = min(lo, v), max(hi, v)
+				}
+			}
+		}
+	}
+	if first = max(first, 1); last/first > 20 {
+		setLogAxis(&p.X, first, last)
+	} else {
+		from, to, ticks := countAxis(first, max(last, first+1), 10)
+		setAxis(&p.X, from, to, ticks)
+	}
+	from, to, _ := padded(lo, hi, 0.03)
+	from, to, ticks := linearAxis(from, to, 10)
+	setAxis(&p.Y, from, to, ticks)
+}
+
+// convergenceEnds marks where each policy ends up. Several may end at one point: the
+// first ones are seen around the later.
+func convergenceEnds(all []convergence) plot.Plotter {
+	return plotterFunc(func(c draw.Canvas, p *plot.Plot) {
+		for i := range all {
+			end, radius := all[i].end(), vg.Length(2.6)
+			for k := i + 1; k < len(all); k++ {
+				if all[k].end() == end && radius < 9 {
+					radius += 1.6
+				}
+			}
+			if at := places(inside([]point{end}, p), &c, p); len(at) > 0 && c.Contains(at[0]) {
+				all[i].mark.glyph(&c, at[0], radius)
+			}
+		}
+	})
+}
+
+// end is where a policy ends up.
+func (k *convergence) end() point {
+	last := &k.steps[len(k.steps)-1]
+	return point{float64(last.evaluations), last.median}
+}
+
+// stairs are the medians as steps; a policy that is done stays where it is.
+func (k *convergence) stairs() []point {
+	var points []point
+	for _, s := range k.steps {
+		if math.IsNaN(s.median) {
+			continue
+		}
+		if n := len(points); n > 0 {
+			points = append(points, point{float64(s.evaluations), points[n-1].y})
+		}
+		points = append(points, point{float64(s.evaluations), s.median})
+	}
+	return points
+}
+
+// band fills what lies between the quartiles, in one piece: between pieces side by side
+// viewers leave hairlines.
+func (k *convergence) band() plot.Plotter {
+	colour := blend(k.mark.line.Color.(color.RGBA), white, 0.75)
+	return plotterFunc(func(c draw.Canvas, p *plot.Plot) {
+		x, y := p.Transforms(&c)
+		within := func(v float64) vg.Length { return min(max(y(v), c.Min.Y), c.Max.Y) }
+		var upper, lower []vg.Point
+		for i := range k.steps {
+			s := &k.steps[i]
+			if math.IsNaN(s.median) || math.IsNaN(s.upper) {
+				continue
+			}
+			low := s.low
+			if math.IsNaN(low) {
+				low = s.median
+			}
+			at := x(float64(s.evaluations))
+			if n := len(upper); n > 0 {
+				upper = append(upper, vg.Point{X: at, Y: upper[n-1].Y})
+				lower = append(lower, vg.Point{X: at, Y: lower[n-1].Y})
+			}
+			upper = append(upper, vg.Point{X: at, Y: within(s.upper)})
+			lower = append(lower, vg.Point{X: at, Y: within(low)})
+		}
+		if len(upper) > 1 && k.banded() {
+			slices.Reverse(lower)
+			c.FillPolygon(colour, append(upper, lower...))
+		}
+	})
+}
+
+// convergenceCSV writes the steps that are drawn. What no run or too few have reached
+// is empty.
+func convergenceCSV(w io.Writer, c *sim.Comparison) error {
+	out := csv.NewWriter(w)
+	if err := out.Write([]string{"placement", "evaluations", "worse_quartile", "median", "better_quartile", "feasible_runs", "unit"}); err != nil {
+		return err
+	}
+	_, unit := sim.Natural(c.Objective, 1)
+	number := func(v float64) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return exact(v)
+	}
+	for _, k := range convergences(c) {
+		for _, s := range k.steps {
+			if err := out.Write([]string{k.policy, strconv.Itoa(s.evaluations), number(s.low), number(s.median), number(s.upper), strconv.Itoa(s.feasible), unit}); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
