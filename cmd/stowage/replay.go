@@ -20,7 +20,7 @@ type replayFlags struct {
 	print   choice
 	format  choice // of the traces
 	column  string
-	policy  policyList
+	policy  nameList
 	slots   slotList
 	warmup  warmupFlag
 	mrc     choice
@@ -41,7 +41,7 @@ func newReplay() *cobra.Command {
 	f := replayFlags{
 		print:  choice{known: outputFormats},
 		format: choice{known: traceFormats()},
-		policy: policyList{"lru"},
+		policy: nameList{names: []string{"lru"}, what: "replacement policy", known: replacementNames()},
 		mrc:    choice{known: []string{reports.ExactCurve, reports.SampledCurve}},
 		rate:   0.01,
 	}

@@ -15,27 +15,30 @@ import (
 	"stowage/workloads/lookups"
 )
 
-// policyList is a flag that takes replacement policies, commas between them, or all.
-type policyList []string
+// nameList is a flag that takes known names, commas between them, or all.
+type nameList struct {
+	names []string
+	what  string // one of them is
+	known []string
+}
 
-func (l *policyList) String() string { return strings.Join(*l, ",") }
-func (l *policyList) Type() string   { return "policies" }
+func (l *nameList) String() string { return strings.Join(l.names, ",") }
+func (l *nameList) Type() string   { return "names" }
 
 // Set takes known names, each once.
-func (l *policyList) Set(s string) error {
-	known := replacementNames()
-	var list policyList
+func (l *nameList) Set(s string) error {
+	var list []string
 	for _, name := range splitList(s) {
 		switch {
 		case name == "all":
-			list = append(list, known...)
-		case slices.Contains(known, name):
+			list = append(list, l.known...)
+		case slices.Contains(l.known, name):
 			list = append(list, name)
 		default:
-			return fmt.Errorf("unknown replacement policy %q: want some of %s, or all%s", name, strings.Join(known, ", "), didYouMean("", name, known))
+			return fmt.Errorf("unknown %s %q: want some of %s, or all%s", l.what, name, strings.Join(l.known, ", "), didYouMean("", name, l.known))
 		}
 	}
-	*l = distinct(list)
+	l.names = distinct(list)
 	return nil
 }
 

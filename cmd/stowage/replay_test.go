@@ -305,7 +305,7 @@ func TestReplayChanged(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "t.txt")
 		writeFile(t, path, "1\n2\n1\n")
-		f := &replayFlags{policy: policyList{"lru"}, slots: slotList{{share: 1}}, maxLookups: 10, maxLine: 10, maxKept: 100, maxHeld: 10}
+		f := &replayFlags{policy: nameList{names: []string{"lru"}}, slots: slotList{{share: 1}}, maxLookups: 10, maxLine: 10, maxKept: 100, maxHeld: 10}
 		f.maxBytes.Bytes = 100
 		f.mrc.value = reports.ExactCurve
 		r := &traceReplay{flags: f, path: path, bar: newProgress(nil, time.Now), note: func(string, ...any) {}}

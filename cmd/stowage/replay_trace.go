@@ -76,7 +76,7 @@ type replayParts struct {
 func (t *traceReplay) prepare(r *reports.Replay) (*replayParts, error) {
 	p := &replayParts{}
 	var tables []slots.Config
-	for _, policy := range t.flags.policy {
+	for _, policy := range t.flags.policy.names {
 		for _, n := range t.flags.slots.resolve(t.unique) {
 			tables = append(tables, slots.Config{Policy: policy, Slots: n})
 		}
@@ -123,7 +123,7 @@ func (t *traceReplay) renamed(err error) error {
 
 func (t *traceReplay) explainMemory() error {
 	var future, forever []string
-	for _, policy := range t.flags.policy {
+	for _, policy := range t.flags.policy.names {
 		needs, err := slots.NeedsOf(policy)
 		if err != nil {
 			return err
