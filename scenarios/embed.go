@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"stowage/sim"
@@ -108,7 +107,6 @@ func (s *Scenario) needsProfile() bool {
 
 // reckon is embed with the lookups recorded.
 func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, drawn []recorded) ([]sim.Embedding, error) {
-	spec.Exchange = s.Slots.Feed.Exchange != rounds.NoExchange
 	spec.Sequential = s.Slots.Feed.Sequential
 	if s.Slots.Read > 0 {
 		spec.Input = float64(spec.Batch) / s.Slots.Read
@@ -134,7 +132,12 @@ func (s *Scenario) reckon(ctx context.Context, spec *placement.Spec, drawn []rec
 		}
 		spec.Lookups[em.Layer] = lk
 	}
-	return out, nil
+	if spec.Trade != nil { // a sweep: what is exchanged does not depend on slots
+		return out, nil
+	}
+	var err error
+	spec.Trade, err = s.trades(ctx, out)
+	return out, err
 }
 
 // embeddings lists the embedding layers with the shares of slots and host memory
@@ -241,7 +244,7 @@ func (s interruptible) Next(dst []uint32) ([]uint32, error) {
 // returns what a round costs when it is warm: means over the rounds after the first
 // quarter. A table that cannot serve the lookups refuses the layer.
 func (s *Scenario) warmRound(em *sim.Embedding) (placement.LayerLookups, error) {
-	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted, Sharing: s.sharing(em)}
+	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted}
 	work, err := s.replay(em)
 	var short *slots.ShortageError
 	if errors.As(err, &short) {
@@ -255,13 +258,30 @@ func (s *Scenario) warmRound(em *sim.Embedding) (placement.LayerLookups, error) 
 	n := float64(s.Rounds - cold)
 	for _, w := range work[cold:] {
 		lk.Unique += float64(w.Counts.Unique) / n
-		lk.Misses += float64(w.Counts.Fills()) / n
-		lk.Bypasses += float64(w.Counts.Bypasses) / n
-		lk.WriteBacks += w.Out / float64(em.RowBytes) / n // clean rows too, where the tier below has no copy
-		lk.StoreReads += float64(w.StoreReads) / n
-		lk.StoreWrites += float64(w.StoreWrites) / n
+		s.reckonRows(&lk, &w, em, n)
 	}
 	return lk, nil
+}
+
+// reckonRows adds the rows that one of n rounds moves. Bytes count them, not the
+// tables' counters: without uniqueness a row crosses once for each lookup, and clean
+// rows leave too where the tier below has no copy.
+func (s *Scenario) reckonRows(lk *placement.LayerLookups, w *rounds.Work, em *sim.Embedding, n float64) {
+	in, out, dumped := w.In/float64(em.RowBytes), w.Out/float64(em.RowBytes), w.Dumped.Out/float64(em.RowBytes)
+	bypasses := w.Counts.Bypasses
+	if s.Slots.Feed.Scope == rounds.NoUnique {
+		bypasses = w.Counts.BypassLookups
+	}
+	lk.Misses += in / n
+	lk.Bypasses += float64(bypasses) / n
+	lk.WriteBacks += (out - dumped) / n
+	lk.Dumped += dumped / n
+	lk.StagedUp += (w.HostUp - in) / n
+	lk.StagedDown += (w.HostDown - w.Dumped.HostDown - out + dumped) / n
+	lk.StagedDump += (w.Dumped.HostDown - dumped) / n
+	lk.StoreReads += float64(w.StoreReads) / n
+	lk.StoreWrites += float64(w.StoreWrites-w.Dumped.StoreWrites) / n
+	lk.StoreDumps += float64(w.Dumped.StoreWrites) / n
 }
 
 // replay plans all rounds of a layer on one table of all its slots, without a clock.
@@ -282,35 +302,4 @@ func (s *Scenario) coldRounds() int {
 		return 0
 	}
 	return cold
-}
-
-// sharing is placement.LayerLookups.Sharing: every row goes to all devices where the
-// collectives cannot tell who needs it.
-func (s *Scenario) sharing(em *sim.Embedding) float64 {
-	f := &s.Slots.Feed
-	if f.Exchange == rounds.Padded || f.Scope == rounds.PerBatch || f.Scope == rounds.PerPass || f.Pass > 1 {
-		return 1
-	}
-	return sharing(em.Trace, em.Layout)
-}
-
-// sharing measures how the rows that k devices ask for grow with k, on the last
-// round: their shares' unique rows for k = 8 (fewer samples: as many), to the power
-// that explains them.
-func sharing(t *lookups.Trace, layout lookups.Layout) float64 {
-	raw := t.Raw(t.Rounds() - 1)
-	k := min(8, layout.Batch)
-	if raw == nil || k < 2 {
-		return 0
-	}
-	u := lookups.NewUniquer(t.Rows())
-	asked := 0
-	var share []uint32
-	for i := range k {
-		from, to := layout.Share(i, k)
-		share = layout.Slice(share[:0], raw, from, to)
-		asked += len(u.Unique(share).Keys)
-	}
-	all := len(t.Round(t.Rounds() - 1).Keys)
-	return math.Log(float64(asked)/float64(all)) / math.Log(float64(k))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"stowage/hw"
 	"stowage/hw/unit"
 	"stowage/sim/engine"
 	"stowage/sim/pipeline"
@@ -203,18 +204,24 @@ func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
 	spec.Layers, spec.Rounds, spec.Devices = layers, job.Rounds, st.Devices
 	spec.Batch = job.Problem.Batch
 	spec.Lookahead, spec.ReadOnly = job.Problem.Lookahead, job.Problem.Inference
-	spec.Costs.Index = pool.Device.Gather.Rows
-	spec.Costs.Host, spec.Costs.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))
+	spec.Costs = Costs(spec.Costs, pool)
 	spec.Costs.Local = st.Gather
-	spec.Costs.PerNode, spec.Costs.Link = pool.Node.Devices, pool.Node.HostLink
-	spec.Costs.Peer, spec.Costs.NIC = pool.Node.PeerLink, pool.Node.NIC
-	if spec.Costs.Peer.Bandwidth == 0 {
-		spec.Costs.Peer = pool.Node.HostLink // through the host
-	}
 	if job.Stores != nil {
 		spec.Costs.Store = job.Stores[st.Pool]
 	}
 	return spec
+}
+
+// Costs puts in what follows from the hardware of a pool.
+func Costs(c rounds.Costs, pool *hw.Pool) rounds.Costs {
+	c.Index = pool.Device.Gather.Rows
+	c.Host, c.Sockets = pool.Host.Gather, float64(max(1, pool.Node.Hosts))
+	c.PerNode, c.Link = pool.Node.Devices, pool.Node.HostLink
+	c.Peer, c.NIC = pool.Node.PeerLink, pool.Node.NIC
+	if c.Peer.Bandwidth == 0 {
+		c.Peer = pool.Node.HostLink // through the host
+	}
+	return c
 }
 
 // start begins the pipeline and the feeds.

@@ -12,25 +12,13 @@ import (
 // layerCost is one layer on one pool. Times are seconds per micro-batch on one
 // device, split by Amdahl's law: serial + parallel / k.
 type layerCost struct {
-	serial, parallel                  float64
-	forwardShare                      float64  // of serial + parallel
-	weights, table, act               float64  // bytes: per device; shared by k; per micro-batch in flight, shared by k
-	plan, hostTime, bytesIn, bytesOut float64  // per round, shared by k
-	backing                           float64  // bytes of rows in host memory behind a slot table
-	storeRows, storeBytes             float64  // per round, that go through the tier below host memory
-	past, state                       hostRows // per round and direction, past the slots: bypassed rows; optimizer state on the hosts
-	gather                            float64  // of the forward seconds, behind a slot table: reading rows in the device's own memory
-	refused                           string   // why its slot table cannot be
-	asked, sharing                    float64  // bytes per round that one device would get of others' rows, and how they grow
-}
-
-// hostRows is embedding rows that host memory gathers and the host links carry:
-// seconds of one socket, and bytes.
-type hostRows struct{ host, bytes float64 }
-
-func (r *hostRows) add(o hostRows) {
-	r.host += o.host
-	r.bytes += o.bytes
+	serial, parallel    float64
+	forwardShare        float64 // of serial + parallel
+	weights, table, act float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
+	backing             float64 // bytes of rows in host memory behind a slot table
+	rows                rowWork // per round, shared by k
+	gather              float64 // of the forward seconds, behind a slot table: reading rows in the device's own memory
+	refused             string  // why its slot table cannot be
 }
 
 // layerWork is what merging adds up for every layer, small enough to stay in cache.
@@ -178,7 +166,7 @@ func (p *Problem) compileLayers() error {
 			}
 			p.costs[i] = c
 			p.work[i] = layerWork{
-				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, tables: c.table > 0 || c.plan > 0,
+				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, tables: c.table > 0 || c.rows.plan > 0,
 			}
 		}
 	}
@@ -187,12 +175,12 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.plan, c.hostTime, c.bytesIn, c.bytesOut, c.storeRows, c.storeBytes, c.asked, c.sharing, c.past.host, c.past.bytes, c.state.host, c.state.bytes, c.gather} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.gather} {
 		if !amount(v) {
 			return false
 		}
 	}
-	return true
+	return c.rows.sound()
 }
 
 func (p *Problem) compileEdges() error {
@@ -350,21 +338,10 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	}
 	c.backing = whole
 	c.table = float64(lk.Slots) * row
-	c.plan = lk.Unique / float64(pool.Device.Gather.Rows)
-	c.hostTime = pool.Host.Gather.Seconds(lk.Misses+lk.WriteBacks, (lk.Misses+lk.WriteBacks)*row)
-	c.bytesIn, c.bytesOut = lk.Misses*row, lk.WriteBacks*row
-	c.past = hostRows{pool.Host.Gather.Seconds(lk.Bypasses, lk.Bypasses*row), lk.Bypasses * row}
-	if state := lk.Unique * float64(p.StateBytes(layer)); state > 0 {
-		c.state = hostRows{pool.Host.Gather.Seconds(lk.Unique, state), state}
-	}
+	c.rows = newRowWork(&lk, pool, row, full, float64(p.StateBytes(layer)))
 	c.gather = min((c.serial+c.parallel)*c.forwardShare, p.gatherSeconds(layer, pool))
 	if lk.Hosted > 0 {
 		c.backing = min(whole, float64(lk.Hosted)*full)
-	}
-	c.storeRows = lk.StoreReads + lk.StoreWrites
-	c.storeBytes = c.storeRows * row
-	if p.Exchange {
-		c.asked, c.sharing = lk.Unique*float64(ValueBytes(layer)), lk.Sharing
 	}
 }
 

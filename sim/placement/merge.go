@@ -5,16 +5,13 @@ type stage struct {
 	pool        int
 	first, last int // layers
 
-	serial, parallel                  float64              // seconds per step on one device: serial + parallel / k
-	weights, table, act               float64              // bytes; act is weighted by micro-batches in flight
-	plan, hostTime, bytesIn, bytesOut float64              // of a round's fetch
-	backing                           float64              // bytes of rows in host memory behind slot tables
-	storeRows, storeBytes             float64              // of a round, through the tier below host memory
-	past, state                       hostRows             // of a round, past the slots: in each direction
-	gatherSerial, gatherParallel      float64              // of serial and parallel: reading rows in the device's own memory
-	asked, sharing                    float64              // bytes of rows that devices ask for, and asked x how they grow
-	out, in                           [linkClasses]float64 // seconds per step through one port
-	measured                          float64              // seconds per step of measured transfers
+	serial, parallel             float64              // seconds per step on one device: serial + parallel / k
+	weights, table, act          float64              // bytes; act is weighted by micro-batches in flight
+	backing                      float64              // bytes of rows in host memory behind slot tables
+	rows                         rowWork              // of a round
+	gatherSerial, gatherParallel float64              // of serial and parallel: reading rows in the device's own memory
+	out, in                      [linkClasses]float64 // seconds per step through one port
+	measured                     float64              // seconds per step of measured transfers
 
 	// What the above comes to, once the stage is complete.
 	nic, direct float64 // the busier direction of the network ports; of all other links
@@ -117,19 +114,10 @@ func (ev *Evaluator) open(t, l int) int {
 func (st *stage) addTables(c *layerCost, microbatches float64) {
 	st.table += c.table
 	st.backing += c.backing
-	st.plan += c.plan
-	st.hostTime += c.hostTime
-	st.bytesIn += c.bytesIn
-	st.bytesOut += c.bytesOut
-	st.past.add(c.past)
-	st.state.add(c.state)
+	st.rows.add(&c.rows)
 	serial, parallel := c.gatherParts()
 	st.gatherSerial += microbatches * serial
 	st.gatherParallel += microbatches * parallel
-	st.storeRows += c.storeRows
-	st.storeBytes += c.storeBytes
-	st.asked += c.asked
-	st.sharing += c.asked * c.sharing
 }
 
 // activations weighs what each layer keeps by the micro-batches that the
@@ -167,5 +155,5 @@ func (ev *Evaluator) activations(s Scheme) {
 func (st *stage) settle() {
 	st.nic = max(st.out[nicClass], st.in[nicClass])
 	st.direct = max(st.out[peerClass], st.in[peerClass], st.out[hostClass], st.in[hostClass])
-	st.computeOnly = st.nic == 0 && st.direct == 0 && st.measured == 0 && st.plan == 0
+	st.computeOnly = st.nic == 0 && st.direct == 0 && st.measured == 0 && st.rows.plan == 0
 }

@@ -156,7 +156,7 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 		want.parallel += m * c.parallel
 		want.weights += c.weights
 		want.table += c.table
-		want.plan += c.plan
+		want.rows.plan += c.rows.plan
 		want.backing += c.backing
 		if p.Inference {
 			want.act = max(want.act, c.act)
@@ -177,7 +177,7 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 	st := &ev.stages[i]
 	pairs := [][2]float64{
 		{st.serial, want.serial}, {st.parallel, want.parallel}, {st.weights, want.weights}, {st.table, want.table},
-		{st.act, want.act}, {st.plan, want.plan}, {st.measured, want.measured}, {float64(st.pool), float64(want.pool)}, {float64(st.last), float64(want.last)},
+		{st.act, want.act}, {st.rows.plan, want.rows.plan}, {st.measured, want.measured}, {float64(st.pool), float64(want.pool)}, {float64(st.last), float64(want.last)},
 	}
 	for c := range st.out {
 		pairs = append(pairs, [2]float64{st.out[c], want.out[c]}, [2]float64{st.in[c], want.in[c]})

@@ -118,14 +118,14 @@ func checkStep(t *rapid.T, p *Problem, pl *Plan, got Fitness) {
 		t.Fatal(err)
 	}
 	checkChannels(t, p, pl, pipe, transfers)
-	step, fetch := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0
+	step, fetch, cycle := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0, 0.0
 	for _, st := range pl.Stages {
-		fetch = max(fetch, st.Fetch)
+		fetch, cycle = max(fetch, st.Fetch), max(cycle, st.Cycle)
 	}
 	if p.Lookahead > 0 {
-		step = max(step, fetch)
+		step = max(step, (step+fetch)/float64(1+p.Lookahead), cycle)
 	} else {
-		step += fetch
+		step = max(step+fetch, cycle)
 	}
 	if x := float64(p.Batch) / step; math.Abs(got.Throughput-x) > 1e-12*x || got.Price != pl.Fitness.Price {
 		t.Fatalf("%+v, want %v samples/s", got, x)
@@ -259,11 +259,61 @@ func TestFetchTime(t *testing.T) {
 	if got := pl.Stages[0].StepTime; math.Abs(got-(8*(c.serial+c.parallel/12)+want)) > 1e-12 {
 		t.Errorf("without a look-ahead a step takes %v s: want the computing and then the fetch", got)
 	}
-	for ahead, want := range map[int]float64{0: pl.Stages[0].StepTime, 1: pl.Stages[0].StepTime - want} {
+	// With a look-ahead of 1 the sockets, which gather for one round after another, are
+	// busier than the devices, and than half of a round from its plan to its end.
+	compute, gather := pl.Stages[0].StepTime-want, (30e3/50e6+30e3*128/20e9)/4
+	if half := (compute + want) / 2; half > gather || compute > gather {
+		t.Fatalf("the devices compute %v s, the sockets gather %v", compute, gather)
+	}
+	for ahead, want := range map[int]float64{0: compute + want, 1: gather, 2: gather} {
 		s.Lookahead = ahead
 		q, err := NewEvaluator(mustProblem(t, s)).PlanDevices(Scheme{0}, []int{12})
-		if err != nil || math.Abs(q.Stages[0].StepTime-max(want, pl.Stages[0].Fetch)) > 1e-12 {
+		if err != nil || math.Abs(q.Stages[0].StepTime-want) > 1e-12 {
 			t.Errorf("lookahead %d: step %v, want %v; %v", ahead, q.Stages[0].StepTime, want, err)
+		}
+	}
+}
+
+// Rows that come from a store below host memory, and go there: it reads first, and
+// writes while the round computes; the next round's reads wait for that. What leaves is
+// gathered while the store reads. A pass is written back before the next round.
+func TestFetchFromStore(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{
+		{Name: "emb", Backward: 1, Output: 16, Stored: 16, Tables: []workloads.Table{{Rows: 1 << 20, Dim: 16, Lookups: 1}}},
+	}}
+	s := spec(m, cluster(gpuPool("g", 16, 2)))
+	lk := LayerLookups{
+		Slots: 1 << 16, Hosted: 1 << 17, Unique: 60_000, Misses: 20_000, WriteBacks: 10_000,
+		StoreReads: 4000, StoreWrites: 2000, StagedUp: 5000, StagedDown: 1000,
+	}
+	dumping := lk
+	dumping.Dumped, dumping.StagedDump, dumping.StoreDumps = 30_000, 3000, 6000
+	moves := func(rows float64) float64 { return (rows/50e6 + rows*128/20e9) / 4 } // 2 nodes of 2 sockets
+	for _, c := range []struct {
+		name          string
+		lookups       LayerLookups
+		rate          float64 // of a node's store, rows/s
+		fetch, update float64
+	}{
+		{"slow store", lk, 1e6, 60e3/1e9/12 + 2000e-6 + 2e-6 + moves(25_000), 0},
+		{"fast store", lk, 1e9, 60e3/1e9/12 + 2e-6 + moves(25_000) + moves(11_000), 0},
+		{"dump", dumping, 1e6, 60e3/1e9/12 + 2000e-6 + 2e-6 + moves(25_000), 2e-6 + moves(33_000) + 3000e-6},
+	} {
+		s.Lookups = []LayerLookups{c.lookups}
+		s.Store = func(_ int, rows, bytes float64) float64 {
+			if math.Abs(bytes-128*rows) > 1e-6 {
+				t.Errorf("%v rows of %v bytes in all, want 128 each", rows, bytes)
+			}
+			return rows / c.rate
+		}
+		pl, err := NewEvaluator(mustProblem(t, s)).PlanDevices(Scheme{0}, []int{12})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cycle := max(2000/c.rate, 2e-6+moves(11_000)) + 1000/c.rate
+		cycle = max(cycle, moves(25_000)+moves(11_000), 2e-6+moves(25_000))
+		if st := pl.Stages[0]; math.Abs(st.Fetch-c.fetch) > 1e-12 || math.Abs(st.Cycle-cycle) > 1e-12 || math.Abs(st.Update-c.update) > 1e-12 {
+			t.Errorf("%s: fetch %v, cycle %v, update %v; want %v, %v, %v", c.name, st.Fetch, st.Cycle, st.Update, c.fetch, cycle, c.update)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type Stage struct {
 	Devices     int
 	StepTime    float64    // closed-form seconds per step when nothing makes it wait
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
+	Cycle       float64    // seconds in which the slowest phase of that is through with a round
 	Extract     float64    // seconds before computing in which its devices get rows from each other, and past the slots
 	Update      float64    // seconds after computing in which they give gradients, rows and optimizer state back
 	Gather      float64    // seconds of a round's forward passes in which its devices read rows behind slot tables in their own memory
@@ -126,10 +127,11 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 		st, k := &ev.stages[i], ev.best[i]
 		pl.Stages[i] = Stage{
 			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
-			StepTime: ev.stepTime(i, k), Fetch: ev.fetchTime(i, k), Gather: ev.gatherTime(i, k),
+			StepTime: ev.stepTime(i, k), Gather: ev.gatherTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
 			HostRows: wholeBytes(st.backing),
 		}
+		pl.Stages[i].Fetch, pl.Stages[i].Cycle = ev.fetchTimes(i, k)
 		pl.Stages[i].Extract, pl.Stages[i].Update = ev.besideTimes(i, k)
 	}
 	pl.Gathers = make([]float64, ev.segments)

@@ -103,20 +103,23 @@ func (o Optimizer) States() int {
 // Slots = 0: no slot table; an accelerator then holds the whole tables.
 type LayerLookups struct {
 	Slots                      int
-	Unique, Misses, WriteBacks float64 // rows per round
+	Unique, Misses, WriteBacks float64 // rows per round: looked up, into slots, out of them
+
+	// Dumped are rows per round that are written back after it, or after a pass, before
+	// anything else goes on.
+	Dumped float64
 
 	// Bypasses are rows per round that get no slot: they are read from host memory
 	// before computing and written there after it.
 	Bypasses float64
 
-	// Sharing says how many rows k devices ask for together when they divide a
-	// batch: Unique x k^Sharing. 0: each row by one device; 1: every row by all.
-	Sharing float64
-
-	// Hosted is how many rows host memory holds; 0: all. StoreReads and
-	// StoreWrites are rows per round that the tier below it reads and writes.
-	Hosted                  int64
-	StoreReads, StoreWrites float64
+	// Hosted is how many rows host memory holds; 0: all. StoreReads, StoreWrites and
+	// StoreDumps are rows per round that the tier below it reads and writes. For it,
+	// host memory handles more rows than cross the links: Staged are those besides
+	// Misses, WriteBacks and Dumped.
+	Hosted                              int64
+	StoreReads, StoreWrites, StoreDumps float64
+	StagedUp, StagedDown, StagedDump    float64
 
 	// Refused says why no slot table of this size can serve the layer; empty: it
 	// can. Accelerators then refuse the layer.
@@ -154,7 +157,11 @@ type Spec struct {
 
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
-	Exchange  bool           // accelerators own rows together and exchange what they look up
+
+	// Trade is the seconds in which devices of a pool that own a layer's rows together
+	// exchange what a round looks up, before computing, and the gradients, after it.
+	// nil: that takes no time.
+	Trade func(layer, pool, devices int) (pull, push float64)
 
 	// Input is the seconds in which the samples of a round are read and made unique:
 	// beside the rounds before, or before the round if Sequential.
@@ -198,6 +205,7 @@ type Problem struct {
 	hostLink      []float64   // B/s
 	hostLatency   []float64   // seconds
 	dram          []float64   // host memory of a node, bytes; 0: not known
+	slotted       []int       // layers behind slot tables on accelerators
 	reads         []float64   // elements per sample that come into each layer
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
@@ -219,6 +227,11 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
 	p.compileWindows()
+	for l := range spec.Lookups {
+		if spec.Lookups[l].Slots > 0 {
+			p.slotted = append(p.slotted, l)
+		}
+	}
 	p.reads = make([]float64, p.layers)
 	for _, e := range spec.Model.Edges {
 		p.reads[e.To] += e.Elements

@@ -15,17 +15,18 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	}
 	b := &ev.pipe
 	b.begin(ev.p, s, ev.stageOf, ev.segment, ev.segments)
-	fetch, beside := 0.0, 0.0
+	var rows stepRows
 	for i := range ev.stages {
 		k := ev.best[i]
 		b.place(ev.stages[i].pool, k, float64(ev.denseBytes(i)))
 		extract, update := ev.besideTimes(i, k)
-		fetch, beside = max(fetch, ev.fetchTime(i, k)), max(beside, extract+update)
+		once, each := ev.fetchTimes(i, k)
+		rows.add(once, each, extract+update)
 	}
 	if b.build() != nil {
 		return infeasible(endless, 0)
 	}
-	return ev.p.stepFitness(&b.out, fetch, beside, f.Price)
+	return ev.p.stepFitness(&b.out, rows, f.Price)
 }
 
 // RecurrenceOf is Recurrence for a plan whose devices are decided. It errs when
@@ -35,23 +36,27 @@ func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
 	if err != nil {
 		return Fitness{}, err
 	}
-	fetch, beside := 0.0, 0.0
+	var rows stepRows
 	for i := range pl.Stages {
-		fetch, beside = max(fetch, pl.Stages[i].Fetch), max(beside, pl.Stages[i].Extract+pl.Stages[i].Update)
+		st := &pl.Stages[i]
+		rows.add(st.Fetch, st.Cycle, st.Extract+st.Update)
 	}
-	return p.stepFitness(pipe, fetch, beside, pl.Fitness.Price), nil
+	return p.stepFitness(pipe, rows, pl.Fitness.Price), nil
+}
+
+// stepRows are the seconds that the embedding rows of a step take, of the slowest stage
+// each: see fetchTimes, and besideTimes.
+type stepRows struct{ fetch, cycle, beside float64 }
+
+func (r *stepRows) add(fetch, cycle, beside float64) {
+	r.fetch, r.cycle, r.beside = max(r.fetch, fetch), max(r.cycle, cycle), max(r.beside, beside)
 }
 
 // stepFitness is the fitness of one step of a pipeline. Rows are fetched before
-// it, or beside the step before when there is a look-ahead; devices extract them at
+// it, or beside the steps before when there is a look-ahead; devices extract them at
 // its begin, and update them at its end; reading samples goes on beside it.
-func (p *Problem) stepFitness(pipe *pipeline.Pipeline, fetch, beside, price float64) Fitness {
-	step := pipeline.NewRecurrence(pipe).Step().Seconds() + beside
-	if p.Lookahead > 0 {
-		step = max(step, fetch)
-	} else {
-		step += fetch
-	}
+func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price float64) Fitness {
+	step := p.pace(pipeline.NewRecurrence(pipe).Step().Seconds()+rows.beside, rows.fetch, rows.cycle)
 	if p.Sequential {
 		step += p.Input
 	} else {

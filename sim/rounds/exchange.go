@@ -45,6 +45,17 @@ func (d *Demand) Inflation() float64 {
 	return float64(d.MaxBucket()*d.Devices()) / float64(unique)
 }
 
+// pulled is the bytes that go from owners to the devices that need their rows, of row
+// bytes each. What a device owns itself does not move.
+func (d *Demand) pulled(row float64) func(from, to int) float64 {
+	return func(from, to int) float64 { return float64(d.Rows[to][from]) * row }
+}
+
+// pushed is the bytes of gradients that go back to the owners.
+func (d *Demand) pushed(row float64) func(from, to int) float64 {
+	return func(from, to int) float64 { return float64(d.Rows[from][to]) * row }
+}
+
 // DemandCounter counts the demand of round after round, without allocating once its
 // buffers have grown. It belongs to one goroutine.
 type DemandCounter struct {

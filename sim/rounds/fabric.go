@@ -89,20 +89,6 @@ func newExchange(devices int) Exchange {
 	return x
 }
 
-// Pull is an all-to-all of the rows that each device needs of each owner, of bytes a
-// row. What a device owns itself does not move.
-func (f *Fabric) Pull(d *Demand, row float64) Exchange {
-	f.check(d)
-	return f.AllToAll(func(from, to int) float64 { return float64(d.Rows[to][from]) * row })
-}
-
-// Push is an all-to-all of gradients from the devices to the owners of the rows, or
-// of the keys that they ask for, of bytes a row.
-func (f *Fabric) Push(d *Demand, row float64) Exchange {
-	f.check(d)
-	return f.AllToAll(func(from, to int) float64 { return float64(d.Rows[from][to]) * row })
-}
-
 func (f *Fabric) check(d *Demand) {
 	if d.Devices() != f.Devices {
 		panic(fmt.Sprintf("rounds: demand of %d devices on a fabric of %d", d.Devices(), f.Devices))

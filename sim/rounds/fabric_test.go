@@ -31,9 +31,9 @@ func TestFabricByHand(t *testing.T) {
 		busiest        float64
 		seconds        float64
 	}{
-		{"pull over a switch", fabric(3, Switched, ms).Pull(d, row), []float64{300, 300, 100}, []float64{400, 200, 100}, 400, 0.401},
-		{"pull over links", fabric(3, Meshed, ms).Pull(d, row), []float64{300, 300, 100}, []float64{400, 200, 100}, 300, 0.301},
-		{"push over a switch", fabric(3, Switched, ms).Push(d, row), []float64{400, 200, 100}, []float64{300, 300, 100}, 400, 0.401},
+		{"pull over a switch", fabric(3, Switched, ms).AllToAll(d.pulled(row)), []float64{300, 300, 100}, []float64{400, 200, 100}, 400, 0.401},
+		{"pull over links", fabric(3, Meshed, ms).AllToAll(d.pulled(row)), []float64{300, 300, 100}, []float64{400, 200, 100}, 300, 0.301},
+		{"push over a switch", fabric(3, Switched, ms).AllToAll(d.pushed(row)), []float64{400, 200, 100}, []float64{300, 300, 100}, 400, 0.401},
 		// 2 steps of the largest bucket.
 		{"padded pull", fabric(3, Switched, ms).PullPadded(d, row), []float64{800, 800, 800}, []float64{800, 800, 800}, 800, 0.802},
 		// 4 steps of a third of 3 buckets.
@@ -144,8 +144,8 @@ func TestExchangeProperties(t *testing.T) {
 		const row = 8
 		duplicates, unique, batch := demand(NoUnique), demand(PerDevice), demand(PerBatch)
 		exchanges := []Exchange{
-			f.Pull(duplicates, row), f.Pull(unique, row), f.Pull(batch, row), f.PullPadded(batch, row),
-			f.Push(unique, row), f.PushPadded(unique, row), f.PushHot(unique, row),
+			f.AllToAll(duplicates.pulled(row)), f.AllToAll(unique.pulled(row)), f.AllToAll(batch.pulled(row)), f.PullPadded(batch, row),
+			f.AllToAll(unique.pushed(row)), f.PushPadded(unique, row), f.PushHot(unique, row),
 		}
 		for i, x := range exchanges {
 			conserved(t, f, i, &x)

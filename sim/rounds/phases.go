@@ -131,6 +131,7 @@ func (f *Feed) backAll(p *engine.Process) {
 		f.see(leave, u)
 		f.move(p, f.work[u].back, false)
 		if seconds := f.work[u].storeDown; seconds > 0 {
+			p.Wait(f.units[u].staged) // what computes waits for reads, not for writes
 			p.Sleep(f.store.take(p.Now(), f.duration(seconds)) - p.Now())
 		}
 		f.see(backEnds, u)

@@ -24,7 +24,9 @@ func Replay(spec Spec) ([]Work, error) {
 			return work[:first], err
 		}
 		if spec.dumps() {
-			w.add(t.dump())
+			d := t.dump()
+			w.add(d)
+			w.Dumped = Dump{d.Out, d.HostDown, d.StoreWrites}
 		}
 		t.addEager(&w, first, end)
 		work[first] = w
@@ -41,6 +43,7 @@ func (t *tables) addEager(w *Work, first, end int) {
 	for r := first; r < end; r++ {
 		_, bytes, n := t.updated(r, w.Counts.Bypasses)
 		w.Out += bytes
+		w.HostDown += float64(n)
 		w.Counts.WriteBacks += n
 	}
 }

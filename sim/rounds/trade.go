@@ -3,7 +3,6 @@ package rounds
 import (
 	"stowage/hw"
 	"stowage/hw/unit"
-	"stowage/sim/network"
 )
 
 // Collective is how devices give each other the rows that they look up.
@@ -57,7 +56,7 @@ func (t *tables) trade(r int) trade {
 				out.asked[owner] += float64(n)
 			}
 		}
-		t.exchange(d, float64(l.OutBytes), &out)
+		t.spec.exchange(d, float64(l.OutBytes), &out)
 	}
 	return out
 }
@@ -77,70 +76,56 @@ func (l *layerTables) count(r, devices int) *Demand {
 	return l.demand.Count(l.keys)
 }
 
-// exchange adds the exchange of one layer's rows. Devices of one node reach each
-// other over its peer links, those of different nodes over the nodes' ports; both
-// work at the same time.
-func (t *tables) exchange(d *Demand, row float64, out *trade) {
-	spec := t.spec
-	if spec.Exchange == Padded {
-		t.padded(float64(d.MaxBucket())*row, out)
-	} else {
-		seconds, bytes := t.routed(func(from, to int) float64 { return float64(d.Rows[to][from]) * row })
-		out.pull += seconds
-		out.bytes += bytes
-		if !spec.ReadOnly {
-			seconds, bytes = t.routed(func(from, to int) float64 { return float64(d.Rows[from][to]) * row })
-			out.push += seconds
-			out.bytes += bytes
-		}
+// exchange adds the exchange of one layer's rows, of row bytes each. Rings go through
+// all devices. In an all-to-all, devices of one node reach each other over its peer
+// links, those of different nodes over the nodes' ports; both work at the same time.
+func (s *Spec) exchange(d *Demand, row float64, out *trade) {
+	ring := s.Costs.ring(s.Devices)
+	pull, push := ring.PullPadded, ring.PushPadded
+	if s.Exchange != Padded {
+		pull, push = s.pull, s.push
 	}
-	if !spec.ReadOnly {
-		t.agree(float64(d.Hot)*row, out)
-	}
-}
-
-// padded adds the exchange of buckets of equal bytes: all devices gather all of them,
-// and reduce the gradients of all.
-func (t *tables) padded(bucket float64, out *trade) {
-	w, link := t.spec.Devices, t.ring()
-	out.pull += network.RingAllGather(bucket, w, link.Bandwidth, link.Latency)
-	out.bytes += float64(w*(w-1)) * bucket
-	if !t.spec.ReadOnly {
-		t.agree(float64(w)*bucket, out)
-	}
-}
-
-// agree adds the all-reduce of some bytes that every device has, such as the gradients
-// of replicated rows: all add theirs up. Each sends 2 (W-1)/W of the bytes.
-func (t *tables) agree(bytes float64, out *trade) {
-	if bytes == 0 {
+	out.add(&out.pull, pull(d, row))
+	if s.ReadOnly {
 		return
 	}
-	w, link := t.spec.Devices, t.ring()
-	out.push += network.RingAllReduce(bytes, w, link.Bandwidth, link.Latency)
-	out.bytes += 2 * float64(w-1) * bytes
+	out.add(&out.push, push(d, row))
+	out.add(&out.push, ring.PushHot(d, row))
 }
 
-// ring is the slowest link of a ring through all devices.
-func (t *tables) ring() hw.Link {
-	if t.spec.Devices > t.spec.Costs.PerNode {
-		return t.spec.Costs.NIC
+// add adds an exchange to the times before or after computing.
+func (t *trade) add(to *float64, x Exchange) {
+	*to += x.Seconds
+	t.bytes += x.Bytes()
+}
+
+// ring is the fabric of rings through w devices: all links of a device, as there are as
+// many rings as links, or the network ports where they are on several nodes.
+func (c *Costs) ring(w int) *Fabric {
+	f := &Fabric{Devices: w, Wiring: Switched, Link: c.Peer}
+	if w > c.PerNode {
+		f.Link = c.NIC
 	}
-	return t.spec.Costs.Peer
+	return f
 }
 
-// routed is an all-to-all of bytes(from, to).
-func (t *tables) routed(bytes func(from, to int) float64) (seconds, sum float64) {
-	c, w := &t.spec.Costs, t.spec.Devices
+// pull is an all-to-all of the rows that each device needs of each owner.
+func (s *Spec) pull(d *Demand, row float64) Exchange { return s.routed(d.pulled(row)) }
+
+// push is an all-to-all of gradients from the devices to the owners of the rows.
+func (s *Spec) push(d *Demand, row float64) Exchange { return s.routed(d.pushed(row)) }
+
+// routed is an all-to-all of bytes(from, to): Received and Seconds of it.
+func (s *Spec) routed(bytes func(from, to int) float64) (sum Exchange) {
+	c, w := &s.Costs, s.Devices
 	nodes := (w + c.PerNode - 1) / c.PerNode
 	for n := range nodes {
 		first := n * c.PerNode
 		inner := Fabric{Devices: min(c.PerNode, w-first), Wiring: c.wiring(), Link: c.wire()}
-		x := inner.AllToAll(func(from, to int) float64 { return bytes(first+from, first+to) })
-		seconds, sum = max(seconds, x.Seconds), sum+x.Bytes()
+		sum.beside(inner.AllToAll(func(from, to int) float64 { return bytes(first+from, first+to) }))
 	}
 	if nodes == 1 {
-		return seconds, sum
+		return sum
 	}
 	between := make([]float64, nodes*nodes)
 	for from := range w {
@@ -149,8 +134,14 @@ func (t *tables) routed(bytes func(from, to int) float64) (seconds, sum float64)
 		}
 	}
 	outer := Fabric{Devices: nodes, Wiring: Switched, Link: c.NIC}
-	x := outer.AllToAll(func(from, to int) float64 { return between[from*nodes+to] })
-	return max(seconds, x.Seconds), sum + x.Bytes()
+	sum.beside(outer.AllToAll(func(from, to int) float64 { return between[from*nodes+to] }))
+	return sum
+}
+
+// beside adds an exchange that goes on at the same time over other links.
+func (x *Exchange) beside(y Exchange) {
+	x.Received = append(x.Received, y.Received...)
+	x.Seconds = max(x.Seconds, y.Seconds)
 }
 
 // wiring is how the devices of a full node are connected.

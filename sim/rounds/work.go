@@ -14,6 +14,12 @@ type Work struct {
 	// bypassed rows, and optimizer state that stays on the hosts.
 	Past float64
 
+	// Rows that host memory reads and writes on behalf of those that go into slots,
+	// and of those that leave: also copies that it keeps, and what it moves to the store.
+	HostUp, HostDown float64
+
+	Dumped Dump // of Out, HostDown and StoreWrites: what is written back after a pass
+
 	Traded float64 // bytes that devices receive from each other
 
 	// Rows that the tiers below host memory read and wrote.
@@ -25,6 +31,13 @@ type Work struct {
 	serve rowMove // bypassed rows, each round
 
 	storeUp, storeDown float64 // seconds of the busiest node's store
+}
+
+// Dump is rows that are written back after the last round of a unit.
+type Dump struct {
+	Out         float64 // bytes
+	HostDown    float64 // rows
+	StoreWrites int
 }
 
 // rowMove is rows that move between host memory and devices.
@@ -44,6 +57,8 @@ func (w *Work) add(v Work) {
 	w.In += v.In
 	w.Out += v.Out
 	w.Past += v.Past
+	w.HostUp += v.HostUp
+	w.HostDown += v.HostDown
 	w.Traded += v.Traded
 	w.StoreReads += v.StoreReads
 	w.StoreWrites += v.StoreWrites
@@ -159,6 +174,10 @@ func (l *load) work() Work {
 	w.serve, w.Past = l.move(l.serve)
 	if !l.spec.ReadOnly {
 		w.Past *= 2 // read before computing, written after
+	}
+	for i := range l.fill {
+		w.HostUp += l.fill[i].host.n
+		w.HostDown += l.back[i].host.n
 	}
 	w.storeUp, w.StoreReads = l.inStore(l.storeUp)
 	w.storeDown, w.StoreWrites = l.inStore(l.storeDown)
