@@ -9,8 +9,7 @@ import (
 )
 
 // sizePolicies are the policies that SizeReplay takes: those whose state beside
-// the queue is a bit per row, and LRU, whose misses at every size follow from
-// stack distances.
+// the queue is a bit per row, and LRU, whose tables are parts of one another.
 var sizePolicies = []string{"lru", "fifo", "clock", "sieve"}
 
 // SizePolicies returns the names of the replacement policies that can be replayed at several
@@ -22,16 +21,15 @@ func SizePolicies() []string { return slices.Clone(sizePolicies) }
 // takes one each. Misses are those of Table.Replay at each size.
 //
 // Memory is 2 bytes a row for every eight sizes (FIFO 1), and 4 bytes a slot (SIEVE 5);
-// for LRU that of StackDistances, whatever the sizes.
+// for LRU 4 bytes a row, and 12.6 a slot of the largest size.
 type SizeReplay struct {
 	sizes  []int
-	warmup int64           // lookups still to go before counting begins
-	curve  *StackDistances // lru
-	groups []sizeGroup     // the others, eight sizes each
-	before []int64         // misses in the warm-up
+	warmup int64       // lookups still to go before counting begins
+	groups []sizeGroup // of some of the sizes each
+	before []int64     // misses in the warm-up
 }
 
-// sizeGroup replays up to eight sizes.
+// sizeGroup replays several sizes.
 type sizeGroup interface {
 	run(keys []uint32)
 	misses() []int64 // per size
@@ -59,12 +57,7 @@ func NewSizeReplay(policy string, rows int64, sizes []int, warmup int64) (*SizeR
 		}
 	}
 	r := &SizeReplay{sizes: slices.Clone(sizes), warmup: warmup}
-	if policy == "lru" {
-		var err error
-		r.curve, err = NewStackDistances(rows, warmup)
-		return r, err
-	}
-	for group := range slices.Chunk(r.sizes, groupSizes) {
+	for group := range slices.Chunk(r.sizes, groupOf(policy)) {
 		r.groups = append(r.groups, newSizeGroup(policy, rows, group))
 	}
 	return r, nil
@@ -72,6 +65,8 @@ func NewSizeReplay(policy string, rows int64, sizes []int, warmup int64) (*SizeR
 
 func newSizeGroup(policy string, rows int64, sizes []int) sizeGroup {
 	switch policy {
+	case "lru":
+		return newLRUSizes(rows, sizes)
 	case "fifo":
 		return newFIFOSizes(rows, sizes)
 	case "clock":
@@ -98,10 +93,6 @@ const sizeBatch = 4096
 
 // Add looks keys up, in order.
 func (r *SizeReplay) Add(keys []uint32) {
-	if r.curve != nil {
-		r.curve.Add(keys)
-		return
-	}
 	for len(keys) > 0 {
 		n := min(len(keys), sizeBatch)
 		if r.warmup > 0 {
@@ -121,14 +112,6 @@ func (r *SizeReplay) Add(keys []uint32) {
 
 // Misses returns the misses so far at each size, in the order given.
 func (r *SizeReplay) Misses() []int64 {
-	if r.curve != nil {
-		c := r.curve.Curve()
-		misses := make([]int64, 0, len(r.sizes))
-		for _, s := range r.sizes {
-			misses = append(misses, c.Misses(s))
-		}
-		return misses
-	}
 	if r.warmup > 0 {
 		return make([]int64, len(r.sizes))
 	}
@@ -145,4 +128,12 @@ func (r *SizeReplay) total() (misses []int64) {
 		misses = append(misses, g.misses()...)
 	}
 	return misses
+}
+
+// groupOf is how many sizes a group of the policy takes.
+func groupOf(policy string) int {
+	if policy == "lru" {
+		return mostLRUSizes
+	}
+	return groupSizes
 }
