@@ -51,7 +51,8 @@
 // for single lookups, exactly, and [RoundDistances] for rounds; [Offload] makes
 // of the latter what TorchRec's planner asks for, table by table. [Shards] and
 // [HeadShards] estimate them from a sample, for traces whose keys are too many to
-// hold. [SizeReplay] replays FIFO, CLOCK and SIEVE at several sizes together.
+// hold. [SizeReplay] replays LRU, FIFO, CLOCK and SIEVE at several sizes together, as
+// [Replayer] does.
 //
 // # Policies
 //

@@ -74,13 +74,7 @@ func (l *useLog) pack() {
 	l.tail, l.end = 0, int(end)
 }
 
-func (p *lru) mark(known []uint64) {
-	for k, at := range p.replayed.last {
-		if at != 0 {
-			known[k>>6] |= 1 << (k & 63)
-		}
-	}
-}
+func (p *lru) mark(known []uint64) { markKeys(p.replayed.last, known) }
 
 func (p *lru) replay(keys []uint32) (misses int) {
 	l := &p.replayed

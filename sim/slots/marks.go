@@ -47,7 +47,7 @@ func (t *Table) knows() int {
 }
 
 // markKeys sets the bit of every key that has a mark.
-func markKeys(marks []uint8, known []uint64) {
+func markKeys[M uint8 | uint16 | uint32](marks []M, known []uint64) {
 	for k, m := range marks {
 		if m != absent {
 			known[k>>6] |= 1 << (k & 63)

@@ -55,19 +55,20 @@ type ReplayResult struct {
 	Slots   int
 	Lookups int64         // after the warm-up
 	Misses  int64         // among them
-	Busy    time.Duration // spent on this table, warm-up included
+	Busy    time.Duration // spent on this table, warm-up included; an equal share of what is spent on several sizes together
 }
 
 // Replayer replays one trace on many slot tables, of several policies or sizes, in
 // one read: lookups are fed in batches, and while the next is fed, workers replay
-// the last one, table by table. Results do not depend on how lookups are cut into
-// batches, nor on the workers. See [Table.Replay] for what a replay is.
+// the last one, table by table, or several sizes of a policy together (see sizeGroup).
+// Results do not depend on how lookups are cut into batches, nor on the workers. See
+// [Table.Replay] for what a replay is.
 //
 // Keys become small ids, which are given out again when no table knows their keys
 // any more. Memory then depends on the slots, and on the keys that policies
-// remember beside them: a multiple of their sum S over all tables, per table 2 S
-// entries of 1 to 12 bytes, and 40 bytes for each id once, however long the trace.
-// The exceptions:
+// remember beside them: a multiple of their sum S over all tables (of LRU the largest
+// one counts), per table 2 S entries of 1 to 12 bytes, and 40 bytes for each id once,
+// however long the trace. The exceptions:
 //
 //   - a policy that must know the future (min, lookahead, static) holds the
 //     trace, 9 bytes per lookup, up to MaxTrace, and is replayed by Finish;
@@ -78,8 +79,8 @@ type ReplayResult struct {
 type Replayer struct {
 	opt     ReplayOptions
 	tables  []*replayed        // in the caller's order
-	online  []*replayed        // those that are replayed batch by batch, the slowest first
-	recent  []*replayed        // of these: those that see ids
+	jobs    []*replayJob       // the tables that are replayed batch by batch, the slowest job first
+	recent  []*replayJob       // of these: those that see ids
 	offline []*replayed        // those that must know the future
 	ids     *interner          // of the recent ones; nil: they see keys as they come
 	all     *lookups.Densifier // numbers all keys, for tables that never forget or are offline; nil: as they come
@@ -94,9 +95,8 @@ type Replayer struct {
 
 // replayed is one table of a Replayer.
 type replayed struct {
-	table  *Table
+	table  *Table // nil while it is replayed together with others, or not yet
 	cfg    Config
-	whole  bool // it sees a number for every key, not ids
 	result ReplayResult
 }
 
@@ -119,7 +119,7 @@ func NewReplayer(tables []Config, opt ReplayOptions) (*Replayer, error) {
 		return nil, err
 	}
 	r := &Replayer{opt: opt}
-	kept := int64(0)
+	recent := recentTables{workers: opt.Workers}
 	for i, c := range tables {
 		x := &replayed{
 			cfg:    Config{Policy: c.Policy, Slots: c.Slots, Window: c.Window, Rows: opt.Rows},
@@ -128,13 +128,14 @@ func NewReplayer(tables []Config, opt ReplayOptions) (*Replayer, error) {
 		if opt.Rows == 0 {
 			x.cfg.Rows = lookups.MaxRows
 		}
-		knows, err := r.place(x)
-		if err != nil {
+		if err := r.place(x, &recent); err != nil {
 			return nil, fmt.Errorf("table %d: %w", i, err)
 		}
-		kept += knows
 		r.tables = append(r.tables, x)
 	}
+	var kept int64
+	r.recent, kept = recent.jobs()
+	r.jobs = append(r.jobs, r.recent...)
 	if kept > opt.MaxKept {
 		return nil, fmt.Errorf("the policies and sizes together keep up to %d keys, more than the limit of %d: ask for fewer or smaller tables, or raise MaxKept", kept, opt.MaxKept)
 	}
@@ -172,32 +173,30 @@ func (o *ReplayOptions) complete() error {
 	return nil
 }
 
-// place decides what a table sees, and returns how many keys it may know if that is
-// ids. It makes a table of no more slots than rows to find out, and without arrays by
-// row, which the ids may make unnecessary.
-func (r *Replayer) place(x *replayed) (knows int64, err error) {
+// place decides what a table sees. It makes one of no more slots than rows to find
+// out, and without arrays by row, which the ids may make unnecessary.
+func (r *Replayer) place(x *replayed, recent *recentTables) error {
 	try := x.cfg
 	try.Rows, try.Slots = lookups.MaxRows, int(min(int64(try.Slots), x.cfg.Rows))
 	t, err := New(try)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if _, ok := t.policy.(foreteller); ok {
 		r.offline = append(r.offline, x)
-		return 0, nil
+		return nil
 	}
-	knows = int64(try.Slots)
+	knows := int64(try.Slots)
 	if p, ok := t.policy.(rememberer); ok {
 		if p.ghosts() == everyKey {
 			x.table, err = New(x.cfg)
-			x.whole = true
-			r.online = append(r.online, x)
-			return 0, err
+			r.jobs = append(r.jobs, &replayJob{tables: []*replayed{x}, whole: true})
+			return err
 		}
 		knows += int64(p.ghosts())
 	}
-	r.recent, r.online = append(r.recent, x), append(r.online, x)
-	return min(knows, x.cfg.Rows), nil
+	recent.add(x, min(knows, x.cfg.Rows))
+	return nil
 }
 
 // build makes the ids for tables that keep so many keys together, and these tables.
@@ -228,24 +227,20 @@ func (r *Replayer) build(kept int64) error {
 
 // fill makes the tables that see ids.
 func (r *Replayer) fill() error {
-	for _, x := range r.recent {
-		if r.ids != nil {
-			x.cfg.Rows = r.ids.space()
-		}
-		t, err := New(x.cfg)
-		if err != nil {
+	rows, names := r.opt.Rows, []uint64(nil)
+	if r.ids != nil {
+		rows, names = r.ids.space(), r.ids.keys
+	}
+	for _, j := range r.recent {
+		if err := j.fill(rows, names); err != nil {
 			return err
 		}
-		if r.ids != nil {
-			t.interned = r.ids.keys
-		}
-		x.table = t
 	}
 	return nil
 }
 
 // numbers reports whether some table sees all keys.
-func (r *Replayer) numbers() bool { return len(r.online) > len(r.recent) || len(r.offline) > 0 }
+func (r *Replayer) numbers() bool { return len(r.jobs) > len(r.recent) || len(r.offline) > 0 }
 
 func (r *Replayer) newBatch() *batch {
 	b := &batch{ids: make([]uint32, batchLookups)}
@@ -363,27 +358,26 @@ func (r *Replayer) drain() {
 	}
 }
 
-// start lets workers replay a batch, each taking the next table that is left, the
+// start lets workers replay a batch, each taking the next job that is left, the
 // slowest first, so that they end together.
 func (r *Replayer) start(b *batch) {
 	if b.n == 0 {
 		return // drain does not wait for a batch of nothing
 	}
-	slices.SortStableFunc(r.online, func(x, y *replayed) int { return cmp.Compare(y.result.Busy, x.result.Busy) })
+	slices.SortStableFunc(r.jobs, func(x, y *replayJob) int { return cmp.Compare(y.busy, x.busy) })
 	var next atomic.Int64
-	for range min(r.opt.Workers, len(r.online)) {
+	for range min(r.opt.Workers, len(r.jobs)) {
 		r.workers.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(r.online) {
+				if i >= len(r.jobs) {
 					return
 				}
-				x := r.online[i]
 				keys := b.ids[:b.n]
-				if x.whole {
+				if r.jobs[i].whole {
 					keys = b.whole[:b.n]
 				}
-				x.replay(keys, r.opt.Warmup-b.start)
+				r.jobs[i].replay(keys, r.opt.Warmup-b.start)
 			}
 		})
 	}
@@ -394,21 +388,10 @@ func (r *Replayer) start(b *batch) {
 func (r *Replayer) sweep() {
 	r.drain()
 	r.ids.sweep(func(known []uint64) {
-		for _, x := range r.recent {
-			x.table.mark(known)
+		for _, j := range r.recent {
+			j.mark(known)
 		}
 	})
-}
-
-// replay replays keys, of which the first warmup, if it is positive, are not
-// counted.
-func (x *replayed) replay(keys []uint32, warmup int64) {
-	start := time.Now()
-	cold := int(max(0, min(warmup, int64(len(keys)))))
-	x.table.replayNumbered(keys[:cold])
-	x.result.Misses += int64(x.table.replayNumbered(keys[cold:]))
-	x.result.Lookups += int64(len(keys) - cold)
-	x.result.Busy += time.Since(start)
 }
 
 // Finish replays what is left, and then the policies that must know the future on

@@ -108,6 +108,10 @@ func TestReplayer(t *testing.T) {
 		for _, p := range Policies() {
 			c.tables = append(c.tables, Config{Policy: p.Name, Slots: rapid.IntRange(1, 20).Draw(t, p.Name)})
 		}
+		for range rapid.IntRange(0, 12).Draw(t, "more sizes") {
+			policy := rapid.SampledFrom(SizePolicies()).Draw(t, "policy")
+			c.tables = append(c.tables, Config{Policy: policy, Slots: rapid.IntRange(1, 20).Draw(t, "slots")})
+		}
 		c.opt.spareIDs = rapid.Int64Range(1, 3).Draw(t, "spare ids")
 		c.opt.Workers = rapid.IntRange(0, 3).Draw(t, "workers")
 		if rapid.Bool().Draw(t, "warm up") {
@@ -116,7 +120,8 @@ func TestReplayer(t *testing.T) {
 		c.cuts = rapid.SliceOfN(rapid.IntRange(0, 100), 0, 5).Draw(t, "cuts")
 		if rapid.Bool().Draw(t, "one policy") { // so that all ids are one table's
 			i := rapid.IntRange(0, len(c.tables)-1).Draw(t, "policy")
-			c.tables = c.tables[i : i+1]
+			policy := c.tables[i].Policy
+			c.tables = slices.DeleteFunc(c.tables, func(cfg Config) bool { return cfg.Policy != policy })
 		}
 		if want, got := c.want(t), c.got(t, true); !slices.Equal(got, want) {
 			t.Fatalf("dense: %v, want %v", got, want)
@@ -153,6 +158,9 @@ func TestReplayerOnTraces(t *testing.T) {
 			for _, slots := range []int{30, 1000} {
 				c.tables = append(c.tables, Config{Policy: p.Name, Slots: slots})
 			}
+		}
+		for _, policy := range SizePolicies() {
+			c.tables = append(c.tables, Config{Policy: policy, Slots: 300}, Config{Policy: policy, Slots: 100})
 		}
 		want := c.want(t)
 		for _, dense := range []bool{false, true} {

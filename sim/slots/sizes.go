@@ -32,7 +32,8 @@ type SizeReplay struct {
 // sizeGroup replays several sizes.
 type sizeGroup interface {
 	run(keys []uint32)
-	misses() []int64 // per size
+	misses() []int64     // per size
+	mark(known []uint64) // sets the bit of every key that is in a table
 }
 
 // groupSizes is how many sizes one word per row serves.

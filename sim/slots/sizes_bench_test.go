@@ -70,3 +70,33 @@ func BenchmarkSizes(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReplayerSizes reports what a Replayer of eight sizes of one policy takes of
+// the processor time of three Replayers of the fourth size, from sparse keys on: what
+// someone who asks for several sizes saves.
+func BenchmarkReplayerSizes(b *testing.B) {
+	for _, trace := range benchTraces() {
+		keys := sparse(intZipf(trace.rows, trace.n))
+		for _, policy := range sizePolicies {
+			b.Run(trace.name+"/policy="+policy, func(b *testing.B) {
+				var tables []Config
+				for j := range 8 {
+					tables = append(tables, Config{Policy: policy, Slots: int(trace.rows) / 400 << j})
+				}
+				var one, eight time.Duration
+				for b.Loop() {
+					start := cpuTime()
+					replayAll(b, tables[3:4], ReplayOptions{}, keys, (*Replayer).Feed)
+					one += cpuTime() - start
+					start = cpuTime()
+					replayAll(b, tables, ReplayOptions{}, keys, (*Replayer).Feed)
+					eight += cpuTime() - start
+				}
+				b.ReportMetric(float64(one)/float64(b.N)/float64(len(keys)), "one-ns/lookup")
+				b.ReportMetric(float64(eight)/float64(b.N)/float64(len(keys)), "eight-ns/lookup")
+				b.ReportMetric(float64(eight)/float64(3*one), "of-three-runs")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}

@@ -70,6 +70,8 @@ func (l *lruSizes) misses() []int64 {
 	return misses
 }
 
+func (l *lruSizes) mark(known []uint64) { markKeys(l.last, known) }
+
 func (l *lruSizes) run(keys []uint32) {
 	for len(keys) > 0 {
 		if l.end == len(l.keys) {
@@ -185,13 +187,13 @@ func (l *lruSizes) foresee() {
 		if first != x.first || stop != x.stop {
 			from, to := x.first, max(x.stop, stop)
 			x.first, x.stop = first, stop
-			l.mark(from, to)
+			l.review(from, to)
 		}
 	}
 }
 
-// mark says of words of live which tails are past them.
-func (l *lruSizes) mark(from, to int) {
+// review says of words of live which tails are past them.
+func (l *lruSizes) review(from, to int) {
 	for g := from; g < to; g++ {
 		n := 0
 		for j := range l.sizes {

@@ -43,6 +43,8 @@ func newFIFOSizes(rows int64, sizes []int) *fifoSizes {
 
 func (f *fifoSizes) misses() []int64 { return takeMisses(f.loops[:f.n]) }
 
+func (f *fifoSizes) mark(known []uint64) { markKeys(f.in[:len(f.in)-1], known) }
+
 func (f *fifoSizes) run(keys []uint32) {
 	in, loops := f.in, &f.loops
 	every := uint8(1<<f.n - 1)
@@ -83,6 +85,8 @@ func newClockSizes(rows int64, sizes []int) *clockSizes {
 }
 
 func (c *clockSizes) misses() []int64 { return takeMisses(c.loops[:c.n]) }
+
+func (c *clockSizes) mark(known []uint64) { markKeys(c.marks[:len(c.marks)-1], known) }
 
 func (c *clockSizes) run(keys []uint32) {
 	marks, loops := c.marks, &c.loops

@@ -27,6 +27,8 @@ func (s *sieveSizes) misses() []int64 {
 	return misses
 }
 
+func (s *sieveSizes) mark(known []uint64) { markKeys(s.marks, known) }
+
 func (s *sieveSizes) run(keys []uint32) {
 	marks, queues := s.marks, &s.queues
 	every := uint16(1<<s.n - 1)

@@ -103,10 +103,4 @@ func (u *useLogs) take(x *logOfUses) uint32 {
 	return u.keys[i]
 }
 
-func (u *useLogs) mark(known []uint64) {
-	for k, at := range u.at {
-		if at != 0 {
-			known[k>>6] |= 1 << (k & 63)
-		}
-	}
-}
+func (u *useLogs) mark(known []uint64) { markKeys(u.at, known) }
