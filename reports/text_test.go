@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 		"one.summary.txt":       func(w *bytes.Buffer) error { return Summary(w, oneRound(), 0) },
 		"tiered.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, tieredResult(), 0) },
 		"swept.summary.txt":     func(w *bytes.Buffer) error { return Summary(w, sweptResult(), 0) },
+		"bytype.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, byTypeResult(), 0) },
 		"tiered.csv":            func(w *bytes.Buffer) error { return RoundsCSV(w, tieredResult()) },
 		"small.json":            func(w *bytes.Buffer) error { return JSON(w, small) },
 		"small.csv":             func(w *bytes.Buffer) error { return RoundsCSV(w, small) },
