@@ -84,9 +84,7 @@ func TestPeerRing(t *testing.T) {
 func TestRecurrence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, 8, 3, 8)
-		if s.Servers == 0 {
-			s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
-		}
+		s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
 		p, err := NewProblem(s)
 		if err != nil {
 			t.Fatal(err)
