@@ -72,7 +72,6 @@ type placeFile struct {
 	Fitness       string      `toml:"fitness"`
 	Merge         string      `toml:"merge"`
 	Communication string      `toml:"communication"`
-	Servers       string      `toml:"servers"` // pool of the parameter servers
 	Objective     string      `toml:"objective"`
 	MinThroughput float64     `toml:"min_throughput"` // samples/s
 	MaxPrice      *unit.Price `toml:"max_price"`
@@ -80,6 +79,7 @@ type placeFile struct {
 	Scheme        []string    `toml:"scheme"`      // fixed: pool per layer
 	Devices       []int       `toml:"devices"`     // fixed: devices per stage
 	Evaluations   int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
+	Finalists     int         `toml:"finalists"`   // the best schemes seen, which are simulated to decide; 0: the best one alone
 	Genetic       geneticFile `toml:"genetic"`
 }
 

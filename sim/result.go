@@ -22,7 +22,9 @@ type Result struct {
 	Metrics Metrics `json:"metrics"`
 	Scheme  Scheme  `json:"scheme"`
 	Search  *Search `json:"search,omitempty"`
-	Rounds  []Round `json:"rounds,omitempty"`
+	// Levels is nil when the search alone decided.
+	Levels *Levels `json:"levels,omitempty"`
+	Rounds []Round `json:"rounds,omitempty"`
 	// Curves holds hit ratios by number of slots, a curve for every embedding
 	// layer that the target scheme puts behind a slot table.
 	Curves []Curve `json:"curves,omitempty"`
@@ -42,20 +44,12 @@ type Scheme struct {
 	Placement  string   `json:"placement"`   // placement policy
 	Fitness    string   `json:"fitness"`     // fidelity the policy searched with: closed-form, recurrence
 	Objective  string   `json:"objective"`   // throughput, cost, time
-	Merge      string   `json:"merge"`       // contiguous, by-type, convex
+	Merge      string   `json:"merge"`       // contiguous, by-type
 	Schedule   string   `json:"schedule"`    // gpipe, 1f1b
 	LayerNames []string `json:"layer_names"` // in model order
 	Layers     []string `json:"layers"`      // device type of each layer
 	Pools      []string `json:"pools"`       // pool of each layer
 	Stages     []Stage  `json:"stages"`
-	Servers    *Servers `json:"servers,omitempty"` // nil: none are provisioned
-}
-
-// Servers are the parameter servers that the stages push gradients to.
-type Servers struct {
-	Device  string `json:"device"` // device type
-	Pool    string `json:"pool"`
-	Devices int    `json:"devices"`
 }
 
 // Stage is one stage of the target scheme. Busy, Sync, Stall and Idle are
