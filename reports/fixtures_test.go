@@ -328,6 +328,7 @@ func byTypeResult() *sim.Result {
 		sim.Stage{Device: "xeon-6148", Kind: "cpu", First: 0, Last: 18, Layers: []int{0, 1, 6, 7, 18}, Devices: 2, Busy: 0.31, Idle: 0.69},
 		sim.Stage{Device: "v100-32", Kind: "gpu", First: 2, Last: 19, Layers: []int{2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19}, Devices: 4, Busy: 0.62, Sync: 0.13, Stall: 0.004, Idle: 0.246})
 	r.Scheme.Merge = "by-type"
+	r.Scheme.Servers = &sim.Servers{Device: "xeon-6148", Pool: "cpus", Devices: 2}
 	r.Curves = []sim.Curve{curveOf("user", 1<<25, 1<<20, 0.22, 256), curveOf("item", 1<<22, 1<<18, 0.35, 128), curveOf("query", 1<<18, 1<<18, 0.5, 64)}
 	for i := range r.Search.History {
 		r.Search.History[i].Best = -1 / (1 + float64(i))

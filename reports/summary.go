@@ -60,6 +60,9 @@ func summaryHead(w io.Writer, r *sim.Result, width int) error {
 	add(&plan, "objective", r.Scheme.Objective)
 	add(&plan, "schedule", r.Scheme.Schedule)
 	add(&plan, "merge", r.Scheme.Merge)
+	if s := r.Scheme.Servers; s != nil {
+		add(&plan, "parameter servers", fmt.Sprintf("%s × %d", s.Device, s.Devices))
+	}
 	add(&plan, "replacement", r.Replacement)
 	head := shortenText(title(r), width) + "\n" + flow(run, width)
 	if len(plan) > 0 {

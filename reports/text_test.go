@@ -37,6 +37,7 @@ func TestGolden(t *testing.T) {
 		"tiered.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, tieredResult(), 0) },
 		"leveled.summary.txt":   func(w *bytes.Buffer) error { return Summary(w, leveledResult(), 0) },
 		"swept.summary.txt":     func(w *bytes.Buffer) error { return Summary(w, sweptResult(), 0) },
+		"bytype.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, byTypeResult(), 0) },
 		"tiered.csv":            func(w *bytes.Buffer) error { return RoundsCSV(w, tieredResult()) },
 		"small.json":            func(w *bytes.Buffer) error { return JSON(w, small) },
 		"small.csv":             func(w *bytes.Buffer) error { return RoundsCSV(w, small) },

@@ -72,6 +72,7 @@ type placeFile struct {
 	Fitness       string      `toml:"fitness"`
 	Merge         string      `toml:"merge"`
 	Communication string      `toml:"communication"`
+	Servers       string      `toml:"servers"` // pool of the parameter servers
 	Objective     string      `toml:"objective"`
 	MinThroughput float64     `toml:"min_throughput"` // samples/s
 	MaxPrice      *unit.Price `toml:"max_price"`

@@ -168,7 +168,7 @@ func problemPath(err error) spec.Path {
 	switch key {
 	case "batch", "microbatches", "sync", "comm_parallel":
 		return spec.Path{"training", key}
-	case "merge", "communication", "objective", "min_throughput", "max_price", "max_cost":
+	case "merge", "communication", "servers", "objective", "min_throughput", "max_price", "max_cost":
 		return spec.Path{"placement", key}
 	case "lookahead":
 		return spec.Path{"slots", key}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"stowage/hw/spec"
@@ -25,6 +26,7 @@ func (b *builder) placement() {
 	b.oneOf(at("objective"), f.Objective, []string{string(placement.Throughput), string(placement.Cost), string(placement.Time)})
 	p.Merge, p.Objective = placement.Merge(f.Merge), placement.Objective(f.Objective)
 	p.Communication = placement.Communication(f.Communication)
+	b.servers()
 	if f.MinThroughput < 0 {
 		b.fail(at("min_throughput"), "%v: samples/s, at least 0", f.MinThroughput)
 	}
@@ -44,6 +46,28 @@ func (b *builder) placement() {
 	}
 	o.Keep = f.Finalists
 	b.fixed()
+}
+
+// servers reads the pool whose devices are the parameter servers.
+func (b *builder) servers() {
+	name, at := b.f.Placement.Servers, spec.Path{"placement", "servers"}
+	if !b.doc.Has(at) {
+		return
+	}
+	if t := &b.f.Training; t.Sync != string(placement.Server) || t.Inference {
+		b.fail(at, `parameter servers need training with sync = %q`, placement.Server)
+		return
+	}
+	if b.sc.Cluster == nil {
+		return
+	}
+	var names []string
+	for i := range b.sc.Cluster.Pools {
+		names = append(names, b.sc.Cluster.Pools[i].Name)
+	}
+	if b.oneOf(at, name, names) {
+		b.sc.Problem.Servers = 1 + slices.Index(names, name)
+	}
 }
 
 func (b *builder) genetic() placement.Genetic {

@@ -44,12 +44,20 @@ type Scheme struct {
 	Placement  string   `json:"placement"`   // placement policy
 	Fitness    string   `json:"fitness"`     // fidelity the policy searched with: closed-form, recurrence
 	Objective  string   `json:"objective"`   // throughput, cost, time
-	Merge      string   `json:"merge"`       // contiguous, by-type
+	Merge      string   `json:"merge"`       // contiguous, by-type, convex
 	Schedule   string   `json:"schedule"`    // gpipe, 1f1b
 	LayerNames []string `json:"layer_names"` // in model order
 	Layers     []string `json:"layers"`      // device type of each layer
 	Pools      []string `json:"pools"`       // pool of each layer
 	Stages     []Stage  `json:"stages"`
+	Servers    *Servers `json:"servers,omitempty"` // nil: none are provisioned
+}
+
+// Servers are the parameter servers that the stages push gradients to.
+type Servers struct {
+	Device  string `json:"device"` // device type
+	Pool    string `json:"pool"`
+	Devices int    `json:"devices"`
 }
 
 // Stage is one stage of the target scheme. Busy, Sync, Stall and Idle are

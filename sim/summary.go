@@ -54,6 +54,10 @@ func schemeOf(p *placement.Problem, pl *placement.Plan) Scheme {
 			},
 		})
 	}
+	if pl.Servers > 0 {
+		pool := &p.Cluster.Pools[p.Servers-1]
+		s.Servers = &Servers{Device: pool.Device.Name, Pool: pool.Name, Devices: pl.Servers}
+	}
 	if pipe, _, err := p.Pipeline(pl); err == nil {
 		for _, seg := range pipe.Segments {
 			s.Stages[seg.Stage].Forward += seg.Forward

@@ -162,6 +162,24 @@ func TestSummaryByHand(t *testing.T) {
 	}
 }
 
+// Servers that the plan provisions are in the result, and paid.
+func TestSummaryOfServers(t *testing.T) {
+	ly := timed(0, 3*time.Millisecond, 5*time.Millisecond, 1, "a")
+	ly.Params = 1000
+	s := specOf(&workloads.Model{Name: "one", Layers: []workloads.Layer{ly}}, machine("a", 1), machine("b", 3))
+	s.Sync, s.Servers = placement.Server, 2
+	job := planned(t, s, placement.Scheme{0})
+	job.Rounds = 4
+	r, _ := summarized(t, context.Background(), job)
+	want := Servers{Device: s.Cluster.Pools[1].Device.Name, Pool: "b", Devices: 1}
+	if r.Scheme.Servers == nil || *r.Scheme.Servers != want {
+		t.Errorf("%+v, want %+v", r.Scheme.Servers, want)
+	}
+	if price, _ := r.Metrics.Get("price"); price.Value != 4 {
+		t.Errorf("%v USD/h for two devices at 2", price.Value)
+	}
+}
+
 // warm_throughput is that of the last quarter of the rounds: of 8 rounds the last
 // 2. Fewer than 4 have none.
 func TestWarmThroughput(t *testing.T) {

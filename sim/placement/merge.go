@@ -36,6 +36,7 @@ type Evaluator struct {
 	times   []float64 // seconds per step of every stage at k
 	free    []int     // devices left per pool
 	load    []float64 // scratch per pool
+	servers int       // parameter servers, with best
 
 	pipe builder // of Recurrence
 }

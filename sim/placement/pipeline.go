@@ -52,6 +52,7 @@ func (p *Problem) Pipeline(pl *Plan) (*pipeline.Pipeline, []Transfer, error) {
 	}
 	b := &builder{}
 	b.begin(p, pl.Scheme, pl.StageOf, pl.Segment, pl.Segment[len(pl.Segment)-1]+1)
+	b.servers = pl.Servers
 	for i := range pl.Stages {
 		b.place(pl.Stages[i].Pool, pl.Stages[i].Devices, float64(pl.Stages[i].Weights))
 	}
@@ -68,6 +69,7 @@ type builder struct {
 	scheme           Scheme
 	stageOf, segment []int // per layer
 	stages           []placed
+	servers          int // parameter servers; 0: none are provisioned
 
 	out       pipeline.Pipeline
 	transfers []Transfer
@@ -235,19 +237,25 @@ func (b *builder) sync() {
 	}
 	for i := range b.stages {
 		if b.stages[i].weights > 0 {
-			b.out.Sync[i] = b.duration(p.syncSeconds(&b.stages[i]), "gradient synchronisation of stage", i)
+			b.out.Sync[i] = b.duration(p.syncSeconds(&b.stages[i], b.servers), "gradient synchronisation of stage", i)
 		}
 	}
 }
 
 // syncSeconds returns the time in which the devices of a stage agree on its
 // gradients: a ring over the links inside the node when they are in one, else
-// over the network ports, or parameter servers behind the network ports.
-func (p *Problem) syncSeconds(st *placed) float64 {
+// over the network ports, or parameter servers behind the network ports, whose own
+// ports count too when the problem names their pool.
+func (p *Problem) syncSeconds(st *placed, servers int) float64 {
 	node := &p.Cluster.Pools[st.pool].Node
 	link := &node.NIC
 	if p.Sync == Server {
-		return network.PushPull(st.weights, st.devices, p.ports(st.pool, st.devices), link.Bandwidth, link.Latency)
+		own := network.PushPull(st.weights, st.devices, p.ports(st.pool, st.devices), link.Bandwidth, link.Latency)
+		if servers == 0 {
+			return own
+		}
+		bytes := 2 * st.weights * float64(st.devices)
+		return max(own, p.serverTime(bytes, servers)+2*p.Cluster.Pools[p.servers].Node.NIC.Latency.Seconds())
 	}
 	if st.devices <= node.Devices && node.PeerLink.Bandwidth > 0 {
 		link = &node.PeerLink

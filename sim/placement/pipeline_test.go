@@ -84,7 +84,9 @@ func TestPeerRing(t *testing.T) {
 func TestRecurrence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, 8, 3, 8)
-		s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
+		if s.Servers == 0 {
+			s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
+		}
 		p, err := NewProblem(s)
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ type Plan struct {
 	StageOf []int     // per layer
 	Segment []int     // per layer: runs of consecutive layers on one pool
 	Gathers []float64 // per segment: Stage.Gather of one micro-batch
+	Servers int       // parameter servers, devices of the problem's pool for them; 0: none are provisioned
 	Fitness Fitness
 	Reason  string // why an infeasible scheme is infeasible
 }
@@ -107,13 +108,17 @@ func (ev *Evaluator) given() Fitness {
 			over += float64(-ev.free[st.pool]) / float64(p.count[st.pool])
 		}
 	}
+	if ev.reserve(); p.servers >= 0 && ev.free[p.servers] < 0 {
+		over += 1 / float64(p.count[p.servers])
+	}
 	switch {
 	case over > 0:
 		return infeasible(devices, over)
 	case !positive(seconds):
 		return infeasible(timeless, 1)
 	}
-	return p.fitness(seconds, ev.priceOf(ev.best))
+	seconds = ev.serve(seconds)
+	return p.fitness(seconds, ev.priceOf(ev.best)+ev.serversPrice(ev.servers))
 }
 
 // spell makes the plan of the merged scheme with the devices in ev.best.
@@ -122,6 +127,9 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 	pl := &Plan{
 		Scheme: append(Scheme(nil), s...), Fitness: f, Stages: make([]Stage, n),
 		StageOf: append([]int(nil), ev.stageOf...), Segment: append([]int(nil), ev.segment...),
+	}
+	if p.servers >= 0 {
+		pl.Servers = max(1, ev.servers)
 	}
 	for i := range pl.Stages {
 		st, k := &ev.stages[i], ev.best[i]
@@ -179,6 +187,9 @@ func (p *Problem) reason(pl *Plan) string {
 		need[st.Pool] += st.Devices
 	}
 	for t, n := range need {
+		if t == p.servers && n == p.count[t] {
+			return fmt.Sprintf("its stages on pool %q need all of its %d devices, and the parameter servers at least one", p.Cluster.Pools[t].Name, n)
+		}
 		if n > p.count[t] {
 			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, p.count[t])
 		}

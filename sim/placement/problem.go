@@ -73,7 +73,7 @@ type Sync string
 // The ways to synchronise.
 const (
 	Ring   Sync = "ring" // ring all-reduce
-	Server Sync = "ps"   // push to and pull from parameter servers, as many ports as the stage has
+	Server Sync = "ps"   // push to and pull from parameter servers: Spec.Servers, or as many ports as the stage has
 	NoSync Sync = "none"
 )
 
@@ -155,6 +155,11 @@ type Spec struct {
 	// nil: all on any.
 	Only []int
 
+	// Servers is 1 + the pool whose devices are the parameter servers of Sync =
+	// Server: as many as a step needs, counted against the pool and paid. 0: servers
+	// are none of the cluster's devices, and free.
+	Servers int
+
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
 
@@ -187,6 +192,8 @@ type Problem struct {
 	layers, pools int
 	micro         float64     // samples per micro-batch
 	splits        float64     // most parts of a micro-batch: its samples, at least 1; no limit for measured units of work
+	servers       int         // pool of the parameter servers; -1: none
+	push          float64     // bytes that go to and from the servers per byte of stage.weights
 	million       float64     // steps per million samples, and hours per second: for costs
 	costs         []layerCost // [pool*layers + layer]
 	work          []layerWork // the part of costs that every scheme needs, same index
@@ -223,6 +230,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.layers, p.pools = len(spec.Model.Layers), len(spec.Cluster.Pools)
 	p.micro = float64(spec.Batch) / float64(spec.Microbatches)
 	p.splits = spec.splits(p.micro)
+	p.compileServers()
 	p.byPool, p.added = spec.Merge != Contiguous, spec.Communication == Added
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
@@ -291,6 +299,10 @@ func (p *Problem) checkNumbers() error {
 	switch {
 	case !(s.CommParallel >= 0 && s.CommParallel <= 1):
 		return fmt.Errorf("comm_parallel = %v: a number from 0 to 1", s.CommParallel)
+	case s.Servers < 0 || s.Servers > len(s.Cluster.Pools):
+		return fmt.Errorf("servers = %d: 1 + one of the %d pools, or 0", s.Servers, len(s.Cluster.Pools))
+	case s.Servers > 0 && (s.Sync != Server || s.Inference):
+		return fmt.Errorf("servers = %q: parameter servers need training with sync = %q", s.Cluster.Pools[s.Servers-1].Name, Server)
 	case s.Lookahead < 0:
 		return fmt.Errorf("lookahead = %d: at least 0 rounds", s.Lookahead)
 	case s.Lookups != nil && len(s.Lookups) != len(s.Model.Layers):

@@ -92,6 +92,9 @@ func TestPoolOrderIsNoMatter(t *testing.T) {
 		for to, from := range order {
 			o.Cluster.Pools[to] = s.Cluster.Pools[from]
 			o.Cluster.Pools[to].Name = "renamed" + string(rune('a'+to))
+			if s.Servers == from+1 {
+				o.Servers = to + 1
+			}
 			for l := range sc {
 				if int(sc[l]) == from {
 					moved[l] = uint8(to)

@@ -19,6 +19,9 @@ const jumpDevices = 128
 // starting with the fewest devices that fit and giving the slowest stage more
 // until its time falls: any faster vector needs those too. This holds for any
 // times that do not rise, so also for steps (ports come by the node).
+//
+// Parameter servers join the ladder (servers.go): the fewest that carry for T what
+// kmin(T) push and pull are the fewest of any vector that reaches T, too.
 func (ev *Evaluator) provision() Fitness {
 	p := ev.p
 	if p.Merge == Convex {
@@ -36,6 +39,7 @@ func (ev *Evaluator) provision() Fitness {
 		ev.k[i] = k
 		ev.free[st.pool] -= k
 	}
+	ev.reserve()
 	over := 0.0
 	for t, f := range ev.free {
 		if f < 0 {
@@ -70,12 +74,20 @@ func (ev *Evaluator) slowest() (int, float64) {
 // allow. It is the best one when only throughput counts.
 func (ev *Evaluator) top() Fitness {
 	n := len(ev.stages)
-	price, last := ev.priceOf(ev.k), math.Inf(1)
+	price, last := ev.priceOf(ev.k)+ev.serversPrice(1), math.Inf(1)
 	for {
 		b, t := ev.slowest()
-		if t < last {
-			last = t
+		served, servers := t, 0
+		if ev.p.servers >= 0 {
+			served, servers = ev.served(t)
+		}
+		if served < last {
+			last = served
 			copy(ev.best[:n], ev.k[:n])
+			ev.servers = servers
+		}
+		if served > t { // more devices would push more through as many servers
+			break
 		}
 		added, ok := ev.raise(b, price)
 		if !ok {
@@ -86,29 +98,37 @@ func (ev *Evaluator) top() Fitness {
 	if !positive(last) {
 		return infeasible(timeless, 1)
 	}
-	return ev.p.fitness(last, ev.priceOf(ev.best))
+	return ev.p.fitness(last, ev.priceOf(ev.best)+ev.serversPrice(ev.servers))
 }
 
 // climb walks the ladder and keeps the best step.
 func (ev *Evaluator) climb() Fitness {
 	p, n := ev.p, len(ev.stages)
 	var best, nearest Fitness
-	price, bound, last := ev.priceOf(ev.k), ev.leastCost(), math.Inf(1)
+	price, bound, last := ev.priceOf(ev.k)+ev.serversPrice(1), ev.leastCost(), math.Inf(1)
 	for {
 		b, t := ev.slowest()
 		if !positive(t) {
 			return infeasible(timeless, 1)
 		}
 		if t < last {
+			var f Fitness
+			servers := 0
+			if p.servers < 0 {
+				f = p.fitness(t, ev.priceOf(ev.k))
+			} else {
+				f, servers = ev.step(t, last)
+			}
 			last = t
-			f := p.fitness(t, ev.priceOf(ev.k))
 			if f.Feasible && (!best.Feasible || f.Value > best.Value) {
 				best = f
 				copy(ev.best[:n], ev.k[:n])
+				ev.servers = servers
 			}
 			if !best.Feasible && (nearest.Value == 0 || f.Value > nearest.Value) {
 				nearest = f
 				copy(ev.best[:n], ev.k[:n])
+				ev.servers = servers
 			}
 		}
 		had := ev.k[b]
@@ -264,7 +284,7 @@ func (ev *Evaluator) bisect(from float64) float64 {
 func (ev *Evaluator) reachable(t float64) bool {
 	p := ev.p
 	var need [MaxPools]int
-	price := 0.0
+	price, bytes := 0.0, 0.0
 	for i := range ev.stages {
 		k, pool := ev.minDevices(i, t), ev.stages[i].pool
 		if k == 0 {
@@ -274,6 +294,14 @@ func (ev *Evaluator) reachable(t float64) bool {
 			return false
 		}
 		price += float64(k) * p.price[pool]
+		bytes += float64(k) * ev.stages[i].weights
+	}
+	if p.servers >= 0 {
+		n := p.serversFor(bytes*p.push, t)
+		if need[p.servers] += n - 1; need[p.servers] > ev.free[p.servers] { // 1 is reserved
+			return false
+		}
+		price += ev.serversPrice(n)
 	}
 	return p.affords(price)
 }

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -46,6 +47,9 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 	s.CommParallel = rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "beta")
 	s.Microbatches = rapid.SampledFrom([]int{1, 4, 8}).Draw(t, "microbatches")
 	s.Inference = rapid.Bool().Draw(t, "inference")
+	if !s.Inference && rapid.Bool().Draw(t, "servers") {
+		s.Sync, s.Servers = Server, rapid.IntRange(1, len(c.Pools)).Draw(t, "pool of servers")
+	}
 	if rapid.Bool().Draw(t, "slots") {
 		s.Lookahead = rapid.IntRange(0, 2).Draw(t, "lookahead")
 		s.Lookups = make([]LayerLookups, len(m.Layers))
@@ -72,7 +76,7 @@ func drawBounds(t *rapid.T, s *Spec, f Fitness) {
 	s.MaxCost = share("max cost", f.Cost)
 }
 
-// bruteForce evaluates every vector of devices.
+// bruteForce evaluates every vector of devices, with every number of servers.
 func bruteForce(ev *Evaluator) (best Fitness) {
 	p, n := ev.p, len(ev.stages)
 	if p.Merge == Convex && circular(p.Model.Edges, ev.stageOf) {
@@ -83,13 +87,16 @@ func bruteForce(ev *Evaluator) (best Fitness) {
 	var visit func(i int)
 	visit = func(i int) {
 		if i == n {
-			seconds, price := 0.0, 0.0
+			seconds, price, bytes := 0.0, 0.0, 0.0
 			for j := range k {
 				seconds = max(seconds, ev.stepTime(j, k[j]))
 				price += float64(k[j]) * p.price[ev.stages[j].pool]
+				bytes += 2 * float64(k[j]) * ev.params(j) * float64(elementBytes(p.Precision))
 			}
-			if f := p.fitness(seconds, price); f.Feasible && (!best.Feasible || f.Value > best.Value) {
-				best = f
+			for f := range twinServers(p, used, seconds, price, bytes) {
+				if f.Feasible && (!best.Feasible || f.Value > best.Value) {
+					best = f
+				}
 			}
 			return
 		}
@@ -105,6 +112,24 @@ func bruteForce(ev *Evaluator) (best Fitness) {
 	}
 	visit(0)
 	return best
+}
+
+// twinServers yields the fitness with every number of servers that the devices
+// used leave: with none where there are none.
+func twinServers(p *Problem, used []int, seconds, price, bytes float64) iter.Seq[Fitness] {
+	return func(yield func(Fitness) bool) {
+		if p.Servers == 0 {
+			yield(p.fitness(seconds, price))
+			return
+		}
+		pool := &p.Cluster.Pools[p.Servers-1]
+		for n := 1; used[p.Servers-1]+n <= pool.Count; n++ {
+			step := max(seconds, bytes/(float64(pool.Ports(n))*float64(pool.Node.NIC.Bandwidth)))
+			if !yield(p.fitness(step, price+float64(n)*float64(pool.Price))) {
+				return
+			}
+		}
+	}
 }
 
 // TestProvisionIsOptimal compares the ladder with every vector of devices, and

@@ -15,6 +15,7 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	}
 	b := &ev.pipe
 	b.begin(ev.p, s, ev.stageOf, ev.segment, ev.segments)
+	b.servers = ev.servers
 	var rows stepRows
 	for i := range ev.stages {
 		k := ev.best[i]
