@@ -182,6 +182,8 @@ var faults = []struct {
 		`x.toml:15:13: training.optimizer: unknown value "adamw"; did you mean "adam"? (known: sgd, momentum, adagrad, adam)`},
 	{"unknown sync", `rounds = 3`, "rounds = 3\nsync = \"tree\"",
 		`x.toml:15:8: training.sync: unknown value "tree" (known: ring, ps, none)`},
+	{"samples of a run", `rounds = 3`, "rounds = 3\nsamples = 0",
+		`x.toml:15:11: training.samples: 0: the samples of the whole training run, at least 1`},
 	{"comm_parallel", `rounds = 3`, "rounds = 3\ncomm_parallel = 1.5",
 		`x.toml:15:17: training.comm_parallel: 1.5: a number from 0 to 1`},
 	{"not a number", `rounds = 3`, "rounds = 3\ncomm_parallel = nan",

@@ -58,6 +58,7 @@ type poolFile struct {
 type trainFile struct {
 	Batch        int     `toml:"batch"`
 	Microbatches int     `toml:"microbatches"`
+	Samples      int64   `toml:"samples"` // of the whole training run
 	Rounds       int     `toml:"rounds"`
 	Schedule     string  `toml:"schedule"`
 	Inference    bool    `toml:"inference"`

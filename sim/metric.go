@@ -77,6 +77,8 @@ var MetricKinds = []MetricKind{
 	{"step_time", "s", "lower", "mean time of one training round", FromSimulation},
 	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm", FromSimulation},
 	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples", FromSimulation},
+	{"run_cost", "USD", "lower", "price of all devices of the scheme for the samples of the whole training run", FromSimulation},
+	{"run_hours", "h", "lower", "duration of the whole training run", FromSimulation},
 	{"price", "USD/h", "lower", "price of all devices of the scheme per hour", ""},
 	{"bubble_ratio", "ratio", "lower", "share of device time spent waiting for other stages", FromSimulation},
 	{"stall_ratio", "ratio", "lower", "share of device time spent waiting for embedding rows", FromSimulation},

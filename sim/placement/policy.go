@@ -160,5 +160,8 @@ func (s *search) outcome() *Outcome {
 	if out.Plan.Fitness.Feasible && !out.Fitness.Feasible {
 		out.Plan.Reason = fmt.Sprintf("by %s %s", s.opt.Fidelity, s.p.shortfall(out.Fitness))
 	}
+	if !out.Fitness.Feasible {
+		out.Plan.Reason += s.reached.say(s.p, s.p.throughputBound(s.bound))
+	}
 	return out
 }
