@@ -1,0 +1,355 @@
+package placement
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// exactTolerance is the part of a fitness to which `exact` proves: sums of floats
+// in another order differ by less.
+const exactTolerance = 1e-9
+
+// runExact finds the best scheme and proves that none is better.
+func runExact(s *search) error {
+	for _, sc := range s.p.startingSchemes() {
+		s.evaluate(sc)
+	}
+	if s.opt.Fidelity == Recurrence {
+		return s.exactRecurrence()
+	}
+	if err := s.p.exactable(); err != nil {
+		return err
+	}
+	x := newProof(s, false)
+	if err := x.run(); err != nil {
+		return err
+	}
+	if !s.fitness.Feasible {
+		s.certificate = fmt.Sprintf("no scheme fits: %d branches were all closed", x.made+1)
+		return nil
+	}
+	s.prove(x.best, fmt.Sprintf("optimal to one part in 10^9: all of %d branches closed", x.made+1))
+	return nil
+}
+
+// startingSchemes are the schemes that every search may begin with.
+func (p *Problem) startingSchemes() []Scheme {
+	var scs []Scheme
+	for t := range p.pools {
+		scs = append(scs, p.uniform(t))
+	}
+	return append(append(scs, p.heuristics()...), p.greedy())
+}
+
+// proof is a search by branch and bound for the best scheme with contiguous
+// stages: relaxations bound, and where the best route of one is not as good as
+// the relaxation says, one of its layers is fixed to its pool in one branch and
+// kept off it in the other.
+type proof struct {
+	s       *search
+	p       *Problem
+	compute bool // bounds count computation only
+	best    float64
+	open    proofHeap
+	sc      Scheme
+	made    int // branches, beside the first
+	limit   int // of them; 0: none
+}
+
+func newProof(s *search, compute bool) *proof {
+	x := &proof{s: s, p: s.p, compute: compute, best: math.Inf(-1), sc: make(Scheme, s.p.layers)}
+	if s.fitness.Feasible {
+		x.best = s.fitness.Value
+	}
+	return x
+}
+
+// branch is a set of schemes: those that the domain allows.
+type branch struct {
+	domain []uint64
+	bound  float64 // fitness that none of them exceeds
+	made   int     // order of creation, for ties
+}
+
+type proofHeap []*branch
+
+func (h proofHeap) Len() int { return len(h) }
+func (h proofHeap) Less(i, j int) bool {
+	if h[i].bound != h[j].bound {
+		return h[i].bound > h[j].bound
+	}
+	return h[i].made < h[j].made
+}
+func (h proofHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *proofHeap) Push(x any)   { *h = append(*h, x.(*branch)) }
+func (h *proofHeap) Pop() any {
+	old := *h
+	b := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return b
+}
+
+// solve finds the best route of a relaxation whose fitness exceeds floor by more
+// than the tolerance. It calls seen for every route that it meets. Without one it
+// returns nil; bound is what no route exceeds, at least floor.
+//
+// Fitness falls with time and with price, and the least price falls with time.
+// So an interval (lo, hi] of step times has no better fitness than lo's with the
+// price of hi; and hi's cheapest route, which takes t <= hi, leaves (lo, t). The
+// interval with the best outlook is halved, or tested just below its end.
+func (o *router) solve(floor float64, seen func(*route) float64) (best *route, bound float64, err error) {
+	p := o.r.p
+	first := interval{lo: o.shortest(), hi: math.Inf(1)}
+	if p.MinThroughput > 0 {
+		first.hi = float64(p.Batch) / (p.MinThroughput * (1 - slack)) * (1 + 1e-12)
+	}
+	open := []interval{first}
+	value := floor
+	any := p.Objective != Cost && p.MaxCost == 0
+	for len(open) > 0 {
+		at := 0
+		for i := range open {
+			open[i].outlook = p.outlook(open[i].lo, open[i].price)
+			if open[i].outlook > open[at].outlook {
+				at = i
+			}
+		}
+		in := open[at]
+		if in.outlook <= value+math.Abs(value)*exactTolerance {
+			break
+		}
+		open = append(open[:at], open[at+1:]...)
+		t := in.probe()
+		rt, err := o.cheapest(t, p.priceCap(), any)
+		if err != nil && !errors.Is(err, errNone) {
+			return best, max(value, in.outlook), err
+		}
+		if err != nil {
+			if t < in.hi {
+				open = append(open, interval{lo: t, hi: in.hi, price: in.price, tried: in.tried})
+			}
+			continue
+		}
+		if f := p.outlook(rt.time, rt.price); f > value {
+			value, best = f, rt
+		}
+		value = max(value, seen(rt))
+		price := rt.price
+		if any {
+			price = 0
+		}
+		open = append(open, interval{lo: in.lo, hi: math.Nextafter(rt.time, 0), price: price})
+		if t < in.hi {
+			open = append(open, interval{lo: t, hi: in.hi, price: in.price})
+		}
+	}
+	return best, value, nil
+}
+
+// interval is a range (lo, hi] of step times in which there may be better routes,
+// none of them below price.
+type interval struct {
+	lo, hi, price, outlook float64
+	tried                  bool
+}
+
+// probe returns the next step time to try: just below the end, to prove that
+// what is known is best, or the middle.
+func (in *interval) probe() float64 {
+	switch {
+	case math.IsInf(in.hi, 1):
+		return in.hi
+	case !in.tried && in.hi-in.lo < in.hi/64:
+		in.tried = true
+		if t := in.hi * (1 - exactTolerance/4); t > in.lo {
+			return t
+		}
+		return in.hi
+	}
+	in.tried = false
+	return in.lo + (in.hi-in.lo)/2
+}
+
+// outlook is the fitness of so many seconds per step at such a price, or less
+// than any number when it misses a cap.
+func (p *Problem) outlook(seconds, price float64) float64 {
+	if seconds == 0 {
+		seconds = math.SmallestNonzeroFloat64
+	}
+	f := p.fitness(seconds, price)
+	if !f.Feasible {
+		return math.Inf(-1)
+	}
+	return f.Value
+}
+
+// priceCap returns the price that no scheme may exceed.
+func (p *Problem) priceCap() float64 {
+	if p.MaxPrice == 0 {
+		return math.Inf(1)
+	}
+	return p.MaxPrice * (1 + slack) * (1 + 1e-12)
+}
+
+// shortest returns a step time that every route needs: that of the layer whose
+// fastest pool is slowest, on all its devices.
+func (o *router) shortest() float64 {
+	p, least := o.r.p, 0.0
+	for l := range p.layers {
+		layer := math.Inf(1)
+		for t := range p.pools {
+			if o.r.domain[l]&(1<<t) != 0 {
+				w := &p.work[t*p.layers+l]
+				layer = min(layer, w.serial+w.parallel*p.share(t, p.count[t]).device)
+			}
+		}
+		least = max(least, layer)
+	}
+	return least * (1 - 1e-12)
+}
+
+// run searches until the gap is closed.
+func (x *proof) run() error {
+	x.open = proofHeap{&branch{bound: math.Inf(1)}}
+	for len(x.open) > 0 {
+		b := heap.Pop(&x.open).(*branch)
+		if x.closed(b.bound) {
+			return nil
+		}
+		err := x.expand(b)
+		if err == nil && x.limit > 0 && x.made >= x.limit {
+			err = budgetError(fmt.Sprintf("branches = %d", x.limit))
+			b = x.widest()
+		}
+		if err != nil {
+			if !math.IsInf(b.bound, 1) {
+				x.s.prove(max(x.best, b.bound), fmt.Sprintf("no scheme is better than this bound: of %d branches, %d were open at the end", x.made+1, len(x.open)+1))
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// widest returns the open branch with the highest bound.
+func (x *proof) widest() *branch {
+	if len(x.open) == 0 {
+		return &branch{bound: x.best}
+	}
+	return x.open[0]
+}
+
+// closed reports whether a bound is as good as reached.
+func (x *proof) closed(bound float64) bool {
+	return bound <= x.best+math.Abs(x.best)*exactTolerance
+}
+
+// expand solves a branch's relaxation and splits it if that leaves something open.
+func (x *proof) expand(b *branch) error {
+	r := newRelaxation(x.p, x.compute)
+	if b.domain != nil {
+		r.domain = b.domain
+	}
+	o := newRouter(x.s.ctx, r, x.s.stopped)
+	rt, bound, err := o.solve(x.best, x.seen)
+	if err != nil {
+		b.bound = min(b.bound, bound)
+		return err
+	}
+	if rt == nil || x.closed(bound) {
+		return nil
+	}
+	return x.split(b, r, rt, min(b.bound, bound))
+}
+
+// seen evaluates the scheme of a route and returns the best fitness so far.
+func (x *proof) seen(rt *route) float64 {
+	rt.scheme(x.sc)
+	if f := x.s.evaluate(x.sc); f.Feasible && f.Value > x.best {
+		x.best = f.Value
+	}
+	return x.best
+}
+
+// split makes two branches of one by a layer of its best route. Layers at the
+// ends of edges that are left open come first.
+func (x *proof) split(b *branch, r *relaxation, rt *route, bound float64) error {
+	rt.scheme(x.sc)
+	at := -1
+	for i := range x.p.edges {
+		e := &x.p.edges[i]
+		if e.to == e.from+1 {
+			continue
+		}
+		for _, l := range [2]int{e.from, e.to} {
+			if at < 0 && r.domain[l]&(r.domain[l]-1) != 0 && (e.fan > 1 || r.knownFace(int(x.sc[e.from]), e.to) < 0 || r.knownFace(int(x.sc[e.to]), e.from) < 0) {
+				at = l
+			}
+		}
+	}
+	for l := 0; at < 0 && l < x.p.layers; l++ {
+		if r.domain[l]&(r.domain[l]-1) != 0 {
+			at = l
+		}
+	}
+	if at < 0 {
+		return nil // one scheme, and it was evaluated
+	}
+	bit := uint64(1) << x.sc[at]
+	for _, mask := range [2]uint64{bit, r.domain[at] &^ bit} {
+		d := append([]uint64(nil), r.domain...)
+		d[at] = mask
+		x.made++
+		heap.Push(&x.open, &branch{domain: d, bound: bound, made: x.made})
+	}
+	return nil
+}
+
+// exactable says why `exact` cannot count a problem's devices or keep its spans.
+func (p *Problem) exactable() error {
+	if p.pools > MaxExactPools {
+		return fmt.Errorf("exact counts the devices of at most MaxExactPools = %d pools; the cluster has %d", MaxExactPools, p.pools)
+	}
+	for t, n := range p.count {
+		if n > MaxExactDevices {
+			return fmt.Errorf("exact counts at most MaxExactDevices = %d devices of a pool; %q has %d", MaxExactDevices, p.Cluster.Pools[t].Name, n)
+		}
+	}
+	if n := newRelaxation(p, false).spanCount(); n > MaxSpans {
+		return fmt.Errorf("exact would keep %d spans of layers; its limit MaxSpans is %d: use genetic, or fewer layers or pools", n, MaxSpans)
+	}
+	return nil
+}
+
+// exactRecurrence is exact at the fidelity of the recurrence. Its relaxation
+// counts computation only, which seldom closes the gap, so small problems are
+// enumerated.
+func (s *search) exactRecurrence() error {
+	if n := math.Pow(float64(s.p.pools), float64(s.p.layers)); n <= exactEnumerates {
+		if err := runExhaustive(s); err != nil {
+			return err
+		}
+		if s.fitness.Feasible {
+			s.prove(s.fitness.Value, fmt.Sprintf("optimal: all %.0f schemes were evaluated", n))
+		} else {
+			s.certificate = fmt.Sprintf("no scheme fits: all %.0f schemes were evaluated", n)
+		}
+		return nil
+	}
+	if err := s.p.exactable(); err != nil {
+		return err
+	}
+	x := newProof(s, true)
+	x.limit = recurrenceBranches
+	return x.run()
+}
+
+// recurrenceBranches is after how many branches `exact` gives up closing the gap
+// at the fidelity of the recurrence.
+const recurrenceBranches = 256
+
+// exactEnumerates is up to how many schemes `exact` evaluates all of them at the
+// fidelity of the recurrence.
+const exactEnumerates = 1 << 17

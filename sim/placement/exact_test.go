@@ -1,0 +1,135 @@
+package placement
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"stowage/hw"
+	"stowage/workloads"
+	"testing"
+	"time"
+)
+
+func outcomeOf(t testing.TB, name string, p *Problem) *Outcome {
+	t.Helper()
+	pol, _ := LookupPolicy(name)
+	out, err := pol.Search(context.Background(), p, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// randomCluster has CPU and GPU pools of 1 to 8 devices; sometimes a CPU pool is
+// the host sockets of a GPU pool.
+func randomCluster(r *rand.Rand, pools int) *hw.Cluster {
+	var c hw.Cluster
+	for t := range pools {
+		n := 1 + r.IntN(8)
+		price := math.Round(100*r.Float64()+1) / 20
+		if r.IntN(2) == 0 {
+			c.Pools = append(c.Pools, cpuPool(fmt.Sprint("c", t), n, price))
+			if t > 0 && c.Pools[t-1].Inside == "" && c.Pools[t-1].Device.Kind.Accelerator() && r.IntN(2) == 0 {
+				c.Pools[t].Inside = c.Pools[t-1].Name
+			}
+		} else {
+			c.Pools = append(c.Pools, gpuPool(fmt.Sprint("g", t), n, price))
+		}
+	}
+	return &c
+}
+
+// randomSpec is a problem small enough to enumerate, of any kind.
+func randomSpec(r *rand.Rand, merge Merge) Spec {
+	pools := 2 + r.IntN(3)
+	layers := 2 + r.IntN(map[int]int{2: 9, 3: 6, 4: 5}[pools])
+	s := spec(randomModel(r, layers), randomCluster(r, pools))
+	s.Merge = merge
+	s.Objective = []Objective{Throughput, Cost, Time}[r.IntN(3)]
+	s.Schedule = schedule([]string{"1f1b", "gpipe"}[r.IntN(2)])
+	s.Inference = r.IntN(5) == 0
+	if r.IntN(4) == 0 {
+		s.Communication = Added
+	}
+	slow := math.Pow(10, 3*r.Float64()) // transfers that matter now and then
+	for l := range s.Model.Layers {     // memory that binds now and then
+		s.Model.Layers[l].Stored *= math.Pow(10, 4*r.Float64())
+		s.Model.Layers[l].Output *= slow
+	}
+	for i := range s.Model.Edges {
+		e := &s.Model.Edges[i]
+		e.Elements *= slow * []float64{0.5, 1, 1}[r.IntN(3)]
+		if r.IntN(10) == 0 {
+			e.Seconds = 1e-4 * r.Float64()
+		}
+	}
+	switch r.IntN(5) {
+	case 0:
+		s.MaxPrice = 10 * r.Float64()
+	case 1:
+		s.MinThroughput = 1e5 * r.Float64()
+	case 2:
+		s.MaxCost = 0.1 * r.Float64()
+	}
+	return s
+}
+
+// checkExact compares exact with exhaustive on one problem.
+func checkExact(t *testing.T, i int, p *Problem) (feasible bool) {
+	t.Helper()
+	want, got := outcomeOf(t, "exhaustive", p), outcomeOf(t, "exact", p)
+	if want.Fitness.Feasible != got.Fitness.Feasible {
+		t.Fatalf("%d: exhaustive %+v %v, exact %+v %v", i, want.Fitness, want.Plan.Scheme, got.Fitness, got.Plan.Scheme)
+	}
+	if !got.Fitness.Feasible {
+		if got.Certificate == "" || got.Bound != 0 {
+			t.Fatalf("%d: infeasible with certificate %q and bound %v", i, got.Certificate, got.Bound)
+		}
+		return false
+	}
+	if math.Abs(want.Fitness.Value-got.Fitness.Value) > 1e-9*want.Fitness.Value {
+		t.Fatalf("%d: %s: exhaustive %+v %v, exact %+v %v", i, p.Objective, want.Fitness, want.Plan.Scheme, got.Fitness, got.Plan.Scheme)
+	}
+	if !(got.Bound >= got.Fitness.Value && got.Bound <= got.Fitness.Value*(1+2e-9)) {
+		t.Fatalf("%d: exact has a bound of %v for %v", i, got.Bound, got.Fitness.Value)
+	}
+	if want.Bound < want.Fitness.Value*(1-1e-12) {
+		t.Fatalf("%d: exhaustive has a bound of %v for %v", i, want.Bound, want.Fitness.Value)
+	}
+	return true
+}
+
+func TestExactEqualsExhaustive(t *testing.T) {
+	feasible := 0
+	for i := range 1500 {
+		p := mustProblem(t, randomSpec(rand.New(rand.NewPCG(uint64(i), 1)), Contiguous))
+		if checkExact(t, i, p) {
+			feasible++
+		}
+	}
+	t.Logf("%d of 1500 feasible", feasible)
+}
+
+func TestExactLarge(t *testing.T) {
+	for _, c := range []struct{ layers, pools int }{{16, 4}, {64, 6}, {200, 4}} {
+		for _, o := range []Objective{Throughput, Cost} {
+			r := rand.New(rand.NewPCG(1, 1))
+			s := spec(chainModel(r, c.layers), randomCluster(r, c.pools))
+			s.Objective = o
+			p := mustProblem(t, s)
+			start := time.Now()
+			got := outcomeOf(t, "exact", p)
+			t.Logf("%d x %d %s: %v, %v stages, %d evaluations, value %v bound %v", c.layers, c.pools, o, time.Since(start), len(got.Plan.Stages), got.Evaluations, got.Fitness.Value, got.Bound)
+		}
+	}
+}
+
+func chainModel(r *rand.Rand, n int) *workloads.Model {
+	m := randomModel(r, n)
+	m.Edges = nil
+	for l := range n - 1 {
+		m.Edges = append(m.Edges, workloads.Edge{From: l, To: l + 1, Elements: m.Layers[l].Output})
+	}
+	return m
+}

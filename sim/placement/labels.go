@@ -1,0 +1,232 @@
+package placement
+
+import (
+	"math"
+	"slices"
+)
+
+// label is a partial route: its legs from some layer to the last one. Counts has
+// 16 bits for the devices of every pool, and after them for the legs if a leg's
+// needs depend on them: then more legs are worse.
+type label struct {
+	counts [words]uint64
+	sums   [2]float64 // of its counts at the prices of each bound
+	next   int32      // the label behind it, -1 for none
+	leg    labelLeg
+}
+
+type labelLeg struct {
+	first, end           int32
+	pool, before, behind uint8
+	devices              uint16
+}
+
+// memorySums are prefix sums over the layers of a pool of what memory floors need.
+type memorySums struct{ weights, act, table, backing []float64 }
+
+func (o *router) sumMemory() {
+	p := o.r.p
+	o.memory = make([]memorySums, p.pools)
+	for t := range o.memory {
+		m := &o.memory[t]
+		m.weights, m.act = make([]float64, p.layers+1), make([]float64, p.layers+1)
+		m.table, m.backing = make([]float64, p.layers+1), make([]float64, p.layers+1)
+		for l := range p.layers {
+			w, c := &p.work[t*p.layers+l], &p.costs[t*p.layers+l]
+			m.weights[l+1] = m.weights[l] + w.weights
+			m.act[l+1] = m.act[l] + w.act
+			m.table[l+1] = m.table[l] + c.table
+			m.backing[l+1] = m.backing[l] + c.backing
+		}
+	}
+}
+
+// windowed returns the devices that a span needs when so many legs follow it: k,
+// or more for the activations that it then holds; 0 when none suffice.
+func (o *router) windowed(pool, a, b, k, following int) int {
+	p, m := o.r.p, &o.memory[pool]
+	if following == 0 {
+		return k
+	}
+	st := stage{
+		pool: pool, weights: m.weights[b] - m.weights[a], table: m.table[b] - m.table[a], backing: m.backing[b] - m.backing[a],
+		act: (m.act[b] - m.act[a]) * o.r.windowAfter(following) * (1 - 1e-12),
+	}
+	if st.need(k) <= p.memory[pool] {
+		return k
+	}
+	ev := o.r.ev
+	ev.stages = ev.stages[:1]
+	ev.stages[0] = st
+	floor := ev.memoryFloor(0)
+	if floor == 0 || floor > p.count[pool] {
+		return 0
+	}
+	return max(k, floor)
+}
+
+// search sets labels from the last layer to the first and returns the cheapest
+// complete route within the bounds.
+func (o *router) search() (*route, error) {
+	p, r := o.r.p, o.r
+	o.labels = o.labels[:0]
+	for i := range o.lists {
+		o.lists[i] = o.lists[i][:0]
+	}
+	for a := p.layers - 1; a >= 0; a-- {
+		if err := o.stopped(); err != nil {
+			return nil, err
+		}
+		for u := range p.pools {
+			for before := range len(r.faces[u]) {
+				if math.IsInf(o.bounds[0].value[a*o.nodes+o.node[u]+before], 1) {
+					continue
+				}
+				if err := o.settle(a, u, before); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	best, least := int32(-1), 0.0
+	for u := range o.nodes {
+		for _, i := range o.lists[u] {
+			if price := o.priceOf(i); best < 0 || price < least {
+				best, least = i, price
+			}
+		}
+	}
+	if best < 0 {
+		return nil, errNone
+	}
+	var legs []leg
+	for i := best; i >= 0; i = o.labels[i].next {
+		g := &o.labels[i].leg
+		legs = append(legs, leg{int(g.pool), int(g.first), int(g.end), int(g.before), int(g.behind), int(g.devices)})
+	}
+	if rt := o.finish(legs); rt != nil {
+		return rt, nil
+	}
+	return nil, errNone
+}
+
+// priceOf returns the USD/h of a label's devices.
+func (o *router) priceOf(i int32) float64 {
+	sum := 0.0
+	for ; i >= 0; i = o.labels[i].next {
+		sum += float64(o.labels[i].leg.devices) * o.prices[o.labels[i].leg.pool]
+	}
+	return sum
+}
+
+// settle makes the labels of one node: every leg from it, before every label at
+// its end.
+func (o *router) settle(a, u, before int) error {
+	p, r, n := o.r.p, o.r, o.needs
+	node := a*o.nodes + o.node[u] + before
+	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
+		for behind := range len(r.faces[u]) {
+			k := int(n.row(u, before, behind, a)[b-a-1])
+			if k == 0 {
+				continue
+			}
+			leg := labelLeg{int32(a), int32(b), uint8(u), uint8(before), uint8(behind), uint16(k)}
+			if b == p.layers {
+				o.offer(node, &label{next: -1}, leg)
+				break
+			}
+			for v := range p.pools {
+				if v != u && r.face[u*p.pools+v] == behind {
+					o.extend(node, o.lists[b*o.nodes+o.node[v]+r.face[v*p.pools+u]], leg)
+				}
+			}
+		}
+		if len(o.labels) > MaxLabels {
+			return errLabels
+		}
+	}
+	return nil
+}
+
+// extend offers a leg before every label of a list, which is sorted by the first
+// bound's sums: beyond the bound nothing more is within.
+func (o *router) extend(node int, list []int32, leg labelLeg) {
+	p := o.r.p
+	u, b := int(leg.pool), &o.bounds[0]
+	room := b.limit*(1+1e-11) - b.value[node] - b.price[u]*float64(leg.devices)
+	if len(list) == 0 || o.labels[list[0]].sums[0] > room {
+		return
+	}
+	roomy := !o.counting || o.windowed(u, int(leg.first), int(leg.end), int(leg.devices), p.layers) == int(leg.devices)
+	for _, i := range list {
+		l := &o.labels[i]
+		if l.sums[0] > room {
+			return
+		}
+		with := leg
+		if !roomy {
+			k := o.windowed(u, int(leg.first), int(leg.end), int(leg.devices), int(l.counts[p.pools/4]>>(16*(p.pools%4))&MaxExactDevices))
+			if k == 0 {
+				continue
+			}
+			with.devices = uint16(k)
+		}
+		o.offer(node, &label{counts: l.counts, sums: l.sums, next: i}, with)
+	}
+}
+
+// offer adds a leg to a label and keeps it at a node unless a pool is overdrawn,
+// a bound is passed or another label is as good.
+func (o *router) offer(node int, l *label, leg labelLeg) {
+	p, u := o.r.p, int(leg.pool)
+	l.leg = leg
+	l.counts[u/4] += uint64(leg.devices) << (16 * (u % 4))
+	if o.counting {
+		l.counts[p.pools/4] += 1 << (16 * (p.pools % 4))
+	}
+	for i := range o.bounds {
+		b := &o.bounds[i]
+		l.sums[i] += b.price[u] * float64(leg.devices)
+		if l.sums[i]+b.value[node] > b.limit*(1+1e-11) {
+			return
+		}
+	}
+	if !o.within(&l.counts, &o.limits) {
+		return
+	}
+	list := o.lists[node]
+	at := len(list)
+	for at > 0 && o.labels[list[at-1]].sums[0] > l.sums[0] {
+		at--
+	}
+	slackened := l.sums[0] * (1 + 1e-12)
+	for _, i := range list {
+		other := &o.labels[i]
+		if other.sums[0] > slackened {
+			break
+		}
+		if o.within(&other.counts, &l.counts) {
+			return
+		}
+	}
+	kept := list[:at]
+	for _, i := range list[at:] {
+		if !o.within(&l.counts, &o.labels[i].counts) {
+			kept = append(kept, i)
+		}
+	}
+	o.labels = append(o.labels, *l)
+	o.lists[node] = slices.Insert(kept, at, int32(len(o.labels)-1))
+}
+
+// within reports whether every count of a is at most that of b: no lane of
+// b - a borrows from its guard bit.
+func (o *router) within(a, b *[words]uint64) bool {
+	const guard = 0x8000_8000_8000_8000
+	for w := range o.used {
+		if ((b[w]|guard)-a[w])&guard != guard {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,410 @@
+package placement
+
+import "math"
+
+// relaxation is what `exact` and the bounds solve in place of a problem with
+// contiguous stages: every scheme of the problem is a route of the relaxation
+// that takes no longer and costs no more, so that the best route bounds all
+// schemes. A route leaves open where more than its neighbours decide what a
+// stage costs; on chains, and on graphs whose pools reach all others alike,
+// nothing is left open and the best route is the optimum.
+//
+// Left open, and taken for the least that it can be:
+//   - what an edge to or from a stage that is not a neighbour costs, when the
+//     pool at the other end could make a difference;
+//   - to how many stages a layer sends its output, if to several layers;
+//   - how many micro-batches a stage holds, when the schedule says more than how
+//     many stages follow.
+type relaxation struct {
+	p      *Problem
+	domain []uint64 // per layer: the pools that it may be on, as bits
+
+	// computeOnly leaves all communication between stages out: then times bound
+	// those of the recurrence too, which knows channels rather than ports.
+	computeOnly bool
+
+	face    []int    // [pool*pools + other]: which of the pool's faces is towards other
+	faces   [][]face // per pool: the different ways in which it reaches others
+	inEdges [][]int  // per layer: indices of edges that lead to it
+	outAt   []int    // per layer: its first edge in p.edges, which are by source
+
+	live  [][]int     // per cut: the layers before it that send to layers behind it, the last one first
+	flows [][]outflow // [pool*(layers+1) + cut], by prepare
+
+	follow bool // windows follow from how many stages come after
+	ev     *Evaluator
+}
+
+// face is how one end of a link looks from a pool: seconds per step of one byte
+// per micro-batch that it sends or gets over it.
+type face struct {
+	class     linkClass
+	send, get float64
+}
+
+func newRelaxation(p *Problem, computeOnly bool) *relaxation {
+	r := &relaxation{p: p, computeOnly: computeOnly, face: make([]int, p.pools*p.pools), faces: make([][]face, p.pools), ev: NewEvaluator(p)}
+	r.ev.stages = make([]stage, 1)
+	r.domain = make([]uint64, p.layers)
+	for l := range r.domain {
+		for t := range p.pools {
+			if !p.work[t*p.layers+l].refused {
+				r.domain[l] |= 1 << t
+			}
+		}
+	}
+	for t := range p.pools {
+		for u := range p.pools {
+			f := face{p.links[t*p.pools+u].class, p.links[t*p.pools+u].fromStep, p.links[u*p.pools+t].toStep}
+			r.face[t*p.pools+u] = r.addFace(t, f)
+		}
+	}
+	r.inEdges, r.outAt = make([][]int, p.layers), make([]int, p.layers+1)
+	for i := range p.edges {
+		r.inEdges[p.edges[i].to] = append(r.inEdges[p.edges[i].to], i)
+		r.outAt[p.edges[i].from+1]++
+	}
+	for l := range p.layers {
+		r.outAt[l+1] += r.outAt[l]
+	}
+	r.live = make([][]int, p.layers+1)
+	for f := p.layers - 1; f >= 0; f-- {
+		if r.outAt[f] < r.outAt[f+1] {
+			for b := f + 1; b <= p.edges[r.outAt[f+1]-1].to; b++ {
+				r.live[b] = append(r.live[b], f)
+			}
+		}
+	}
+	r.follow = p.windowsFollow()
+	return r
+}
+
+// prepare lists what crosses each cut, once the domain is decided.
+func (r *relaxation) prepare() {
+	r.flows = make([][]outflow, r.p.pools*(r.p.layers+1))
+	if r.computeOnly {
+		return
+	}
+	for t := range r.p.pools {
+		for b := 1; b < r.p.layers; b++ {
+			r.flows[t*(r.p.layers+1)+b] = r.outflows(t, b)
+		}
+	}
+}
+
+// crossing returns what crosses the cut at the end of a span.
+func (r *relaxation) crossing(s *span) []outflow { return r.flows[s.pool*(r.p.layers+1)+s.end] }
+
+func (r *relaxation) addFace(t int, f face) int {
+	for i, g := range r.faces[t] {
+		if f == g {
+			return i
+		}
+	}
+	r.faces[t] = append(r.faces[t], f)
+	return len(r.faces[t]) - 1
+}
+
+// windowsFollow reports whether a segment's window is a function of how many
+// segments come after it, as in every schedule without interleaving.
+func (p *Problem) windowsFollow() bool {
+	if p.Inference {
+		return true
+	}
+	for n := 1; n <= min(p.layers, tabulated); n++ {
+		for g := range n {
+			if p.window(g, n) != p.window(0, n-g) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// windowAfter returns the window of a segment that so many follow, or the least
+// that it can be.
+func (r *relaxation) windowAfter(following int) float64 {
+	p := r.p
+	if r.follow {
+		return p.window(0, following+1)
+	}
+	least := math.Inf(1)
+	for n := following + 1; n <= min(p.layers, following+tabulated); n++ {
+		least = min(least, p.window(n-1-following, n))
+	}
+	return least
+}
+
+// knownFace returns the face of pool t towards layer l, or -1 when the pools that
+// l may be on have different ones.
+func (r *relaxation) knownFace(t, l int) int {
+	if len(r.faces[t]) == 1 {
+		return 0
+	}
+	known := -1
+	for u := range r.p.pools {
+		if r.domain[l]&(1<<u) == 0 {
+			continue
+		}
+		f := r.face[t*r.p.pools+u]
+		if known >= 0 && known != f {
+			return -1
+		}
+		known = f
+	}
+	return known
+}
+
+// traffic is what crosses a border of a span over one face, in bytes per
+// micro-batch: activations, and the gradients that go the other way.
+type traffic struct{ bytes, gradient float64 }
+
+func (t *traffic) add(bytes float64, gradient bool) {
+	t.bytes += bytes
+	if gradient {
+		t.gradient += bytes
+	}
+}
+
+// outflow is what a layer sends over a cut to layers behind it.
+type outflow struct {
+	from     int
+	face     int // near: towards the layer at the cut, whatever its pool
+	sent     sent
+	gradient bool
+}
+
+const near = -1
+
+// outflows lists what crosses the cut before layer b from a pool, the last layer
+// first. Layers behind the cut are taken for one stage wherever they may be: more
+// stages would get no less. Under Added that is exact, a layer pays once.
+func (r *relaxation) outflows(pool, b int) []outflow {
+	p := r.p
+	var flows []outflow
+	for _, f := range r.live[b] {
+		known := make([]sent, len(r.faces[pool]))
+		var all, next sent
+		for i := r.outAt[f]; i < r.outAt[f+1]; i++ {
+			e := &p.edges[i]
+			if e.to < b {
+				continue
+			}
+			all.add(e, p.output[f])
+			if k := r.knownFace(pool, e.to); k >= 0 {
+				known[k].add(e, p.output[f])
+			} else if e.to == b {
+				next.add(e, p.output[f])
+			}
+		}
+		gradient := p.edges[r.outAt[f]].gradient
+		if p.added {
+			flows = append(flows, outflow{f, 0, all, gradient})
+			continue
+		}
+		sum := 0.0
+		for k, v := range known {
+			if v.bytes > 0 {
+				flows = append(flows, outflow{f, k, sent{bytes: v.bytes}, gradient})
+				sum += v.bytes
+			}
+		}
+		// The next layer's stage may be one of the known ones.
+		if rest := min(next.bytes, p.output[f]-sum); rest > 0 {
+			flows = append(flows, outflow{f, near, sent{bytes: rest}, gradient})
+		}
+		if all.seconds > 0 {
+			flows = append(flows, outflow{f, 0, sent{seconds: all.seconds}, gradient})
+		}
+	}
+	return flows
+}
+
+// span is a run of layers [first, end) on one pool that grows at its end.
+type span struct {
+	r          *relaxation
+	pool       int
+	first, end int
+	st         stage     // with act for a window of 1, and without what goes out
+	in         []traffic // over known faces
+	nearIn     traffic   // from the layer before, face not known
+	got        []sent    // per layer before: what it sends to the span
+	touched    []int     // the layers of got that are not zero
+}
+
+// begin makes the span empty.
+func (s *span) begin(r *relaxation, pool, first int) {
+	s.r, s.pool, s.first, s.end, s.nearIn = r, pool, first, first, traffic{}
+	s.st = stage{pool: pool, first: first}
+	s.in = zeroed(s.in, len(r.faces[pool]))
+	if len(s.got) < r.p.layers {
+		s.got = make([]sent, r.p.layers)
+	}
+	for _, f := range s.touched {
+		s.got[f] = sent{}
+	}
+	s.touched = s.touched[:0]
+}
+
+// grow adds the next layer. It is false when the pool does not take it.
+func (s *span) grow() bool {
+	p, l := s.r.p, s.end
+	w := &p.work[s.pool*p.layers+l]
+	if s.r.domain[l]&(1<<s.pool) == 0 {
+		return false
+	}
+	s.st.last = l
+	s.st.serial += w.serial
+	s.st.parallel += w.parallel
+	s.st.weights += w.weights
+	if p.Inference {
+		s.st.act = max(s.st.act, w.act)
+	} else {
+		s.st.act += w.act
+	}
+	if w.tables {
+		s.st.addTables(&p.costs[s.pool*p.layers+l], float64(p.Microbatches))
+	}
+	s.end++
+	if !s.r.computeOnly {
+		for _, i := range s.r.inEdges[l] {
+			s.receive(&p.edges[i])
+		}
+	}
+	return true
+}
+
+// receive accounts for what comes in over an edge, unless it starts in the span.
+func (s *span) receive(e *edgeCost) {
+	p, r, f := s.r.p, s.r, e.from
+	if f >= s.first {
+		return
+	}
+	was := s.got[f]
+	if was == (sent{}) {
+		s.touched = append(s.touched, f)
+	}
+	s.got[f].add(e, p.output[f])
+	now := s.got[f]
+	if p.added {
+		s.pay(&s.st, sent{now.bytes - was.bytes, now.seconds - was.seconds}, e.gradient)
+		return
+	}
+	s.st.measured += e.stepSeconds(p, now.seconds-was.seconds)
+	if k := r.knownFace(s.pool, f); k >= 0 {
+		s.in[k].add(now.bytes-was.bytes, e.gradient)
+	} else if f == s.first-1 {
+		s.nearIn.add(now.bytes-was.bytes, e.gradient)
+	}
+}
+
+// stepSeconds is what a measured transfer takes of a step.
+func (e *edgeCost) stepSeconds(p *Problem, seconds float64) float64 {
+	return stepSeconds(p, seconds, e.gradient)
+}
+
+func stepSeconds(p *Problem, seconds float64, gradient bool) float64 {
+	d := float64(p.Microbatches) * seconds
+	if gradient {
+		d *= 2
+	}
+	return d
+}
+
+// pay charges what goes between the span and host memory, as Evaluator.pay does.
+func (s *span) pay(st *stage, v sent, gradient bool) {
+	step := s.r.p.hostStep[s.pool]
+	if step == 0 {
+		return
+	}
+	st.measured += stepSeconds(s.r.p, v.seconds, gradient)
+	times := 1.0
+	if gradient {
+		times = 2
+	}
+	st.out[hostClass] += times * v.bytes * step
+}
+
+// settled returns the stage that the span is between neighbours on the faces
+// before and behind it, with what goes out at its end.
+func (s *span) settled(before, behind int, flows []outflow, window float64) stage {
+	st, p := s.st, s.r.p
+	if !p.Inference {
+		st.act *= window
+	}
+	for f, in := range s.in {
+		if f == before {
+			in.bytes += s.nearIn.bytes
+			in.gradient += s.nearIn.gradient
+		}
+		k := &s.r.faces[s.pool][f]
+		st.in[k.class] += in.bytes * k.get
+		st.out[k.class] += in.gradient * k.get
+	}
+	for i := range flows {
+		o := &flows[i]
+		if o.from < s.first {
+			break
+		}
+		if p.added {
+			s.pay(&st, o.sent, o.gradient)
+			continue
+		}
+		st.measured += stepSeconds(p, o.sent.seconds, o.gradient)
+		f := o.face
+		if f == near {
+			f = behind
+		}
+		k := &s.r.faces[s.pool][f]
+		st.out[k.class] += o.sent.bytes * k.send
+		if o.gradient {
+			st.in[k.class] += o.sent.bytes * k.send
+		}
+	}
+	st.settle()
+	return st
+}
+
+// fewest returns the fewest devices with which a stage needs at most t seconds
+// and fits its memory, or 0 if no number of the pool's does.
+func (r *relaxation) fewest(st *stage, t float64) int {
+	ev, count := r.ev, r.p.count[st.pool]
+	ev.stages = ev.stages[:1]
+	ev.stages[0] = *st
+	lo := 1
+	if st.need(1) > r.p.memory[st.pool] || st.backing > 0 {
+		if lo = ev.memoryFloor(0); lo == 0 || lo > count {
+			return 0
+		}
+	}
+	if ev.stepTime(0, lo) <= t {
+		return lo
+	}
+	if over := t - st.serial; over > 0 && st.parallel/over < float64(count) {
+		if k := int(st.parallel / over); k > lo && !(ev.stepTime(0, k) <= t) {
+			lo = k
+		}
+	}
+	hi := lo + 1
+	for hi < count && !(ev.stepTime(0, hi) <= t) {
+		lo, hi = hi, min(count, hi+(hi-lo)*2)
+	}
+	if hi > count || !(ev.stepTime(0, hi) <= t) {
+		return 0
+	}
+	for lo+1 < hi {
+		if mid := (lo + hi) / 2; ev.stepTime(0, mid) <= t {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return hi
+}
+
+// hopeless reports that the span needs more than t seconds or more memory than
+// there is, whatever it still grows by.
+func (r *relaxation) hopeless(s *span, t float64) bool {
+	p := r.p
+	return s.st.weights >= p.memory[s.pool] || s.st.serial+s.st.parallel*p.share(s.pool, p.count[s.pool]).device > t
+}

@@ -1,0 +1,339 @@
+package placement
+
+import (
+	"context"
+	"errors"
+	"math"
+)
+
+// route is a solution of a relaxation for one step time: a scheme cut into legs,
+// each with the fewest devices.
+type route struct {
+	legs  []leg
+	price float64 // USD/h
+	time  float64 // seconds per step, by the relaxation
+}
+
+// leg is a span of layers on one pool.
+type leg struct {
+	pool, first, end int
+	before, behind   int // faces
+	devices          int
+}
+
+// MaxLabels bounds the partial routes that `exact` keeps at once.
+const MaxLabels = 1 << 22
+
+// MaxExactPools is the most pools that `exact` keeps count of.
+const MaxExactPools = 4*words - 1
+
+const words = 4 // of a label's counts
+
+var (
+	errNone   = errors.New("no route")
+	errLabels = errors.New("more than MaxLabels partial routes")
+)
+
+// router finds the cheapest route for a step time: a shortest path in a graph
+// whose nodes are (cut, pool behind it, face towards the pool before it), under
+// one resource for every pool, its devices.
+//
+// Relaxing the pools' counts with prices on devices (Lagrange multipliers, moved
+// by subgradients as in Held and Karp, 1971) gives bounds; what they leave is
+// settled by label setting with dominance (Desrochers and Soumis, 1988), from
+// the last layer to the first, where a label must stay within every bound.
+type router struct {
+	r        *relaxation
+	needs    *needs
+	ctx      context.Context
+	stopped  func() error // why the search must end
+	node     []int        // per pool: its first node at a cut
+	nodes    int          // per cut
+	counting bool         // what a leg needs depends on how many follow
+	prices   []float64
+	counts   []float64
+	multi    []float64 // multipliers of the best bound, kept from call to call
+	top      float64   // price of all devices
+
+	bounds [2]bound
+	ends   []float64 // [node*(layers+1) + cut]: cheapest prefix whose last leg ends there; node: pool and face behind
+	from   []int32   // its last leg's first layer and the node it began at: layer*nodes + node
+
+	labels []label
+	lists  [][]int32 // [cut*nodes + node]
+	memory []memorySums
+	used   int // words of counts
+	limits [words]uint64
+}
+
+// bound is a lower bound on priced devices: value[cut*nodes+node] for prefixes
+// that end at a node.
+type bound struct {
+	price []float64 // per device of each pool
+	limit float64   // no route that counts is above
+	value []float64
+}
+
+func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router {
+	p := r.p
+	o := &router{r: r, needs: newNeeds(r), ctx: ctx, stopped: stopped, node: make([]int, p.pools), multi: make([]float64, p.pools), counts: make([]float64, p.pools)}
+	o.prices = p.price
+	for t := range p.pools {
+		o.node[t] = o.nodes
+		o.nodes += len(r.faces[t])
+		count := min(p.count[t], MaxExactDevices)
+		o.counts[t] = float64(count)
+		o.top += o.counts[t] * p.price[t]
+		o.limits[t/4] |= uint64(count) << (16 * (t % 4))
+	}
+	o.counting = !p.Inference && r.windowAfter(0) != r.windowAfter(1)
+	o.limits[p.pools/4] |= uint64(MaxExactDevices) << (16 * (p.pools % 4))
+	o.used = p.pools/4 + 1
+	for i := range o.bounds {
+		o.bounds[i] = bound{price: make([]float64, p.pools), value: make([]float64, (p.layers+1)*o.nodes)}
+	}
+	o.ends, o.from = make([]float64, o.nodes*(p.layers+1)), make([]int32, o.nodes*(p.layers+1))
+	o.lists = make([][]int32, (p.layers+1)*o.nodes)
+	r.prepare()
+	o.sumMemory()
+	return o
+}
+
+// cheapest returns the cheapest route with step times of at most t that costs
+// less than cap USD/h; any returns the first one that is found. errNone: there
+// is none; errLabels: it is not known whether there is.
+func (o *router) cheapest(t, cap float64, any bool) (*route, error) {
+	if o.needs.time != t {
+		if err := o.needs.fill(o.ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	best, done, err := o.lagrange(min(cap, o.top*(1+slack)+math.SmallestNonzeroFloat64), any)
+	if err != nil || done {
+		return best, err
+	}
+	found, err := o.search()
+	if errors.Is(err, errNone) && best != nil {
+		return best, nil
+	}
+	return found, err
+}
+
+// lagrange raises the bound and looks at the routes that it comes by. It is done
+// when the best of them is proven cheapest.
+func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err error) {
+	p := o.r.p
+	multi := append([]float64(nil), o.multi...)
+	low, step, stuck := math.Inf(-1), 1.0, 0
+	b := &o.bounds[0]
+	for round := range lagrangeRounds {
+		for t := range multi {
+			o.bounds[1].price[t] = o.prices[t] + multi[t]
+		}
+		total := o.pass(&o.bounds[1])
+		if math.IsInf(total, 1) {
+			return nil, true, errNone
+		}
+		legs := o.trace()
+		value, use := total, make([]float64, p.pools)
+		for t := range multi {
+			value -= multi[t] * o.counts[t]
+		}
+		rt := o.finish(legs)
+		for _, g := range legs {
+			use[g.pool] += float64(g.devices)
+		}
+		if rt != nil && rt.price < cap && o.fits(use) {
+			best, cap = rt, rt.price
+			if any {
+				return best, true, nil
+			}
+		}
+		if value > low {
+			low, stuck = value, 0
+			o.bounds[0], o.bounds[1] = o.bounds[1], o.bounds[0]
+			copy(o.multi, multi)
+		} else if stuck++; stuck == 2 {
+			step, stuck = step/2, 0
+		}
+		if low >= cap*(1-1e-12) {
+			if best == nil {
+				return nil, true, errNone
+			}
+			return best, true, nil
+		}
+		norm := 0.0
+		for t := range use {
+			d := (use[t] - o.counts[t]) / o.counts[t]
+			if d > 0 || multi[t] > 0 {
+				norm += d * d
+			}
+		}
+		if norm == 0 || round == lagrangeRounds-1 || step < 1e-3 {
+			break
+		}
+		for t := range multi {
+			d := (use[t] - o.counts[t]) / o.counts[t]
+			multi[t] = max(0, multi[t]+step*(cap-value)/norm*d/o.counts[t])
+		}
+	}
+	b.limit = cap
+	for t := range multi {
+		b.limit += o.multi[t] * o.counts[t]
+	}
+	// A second bound weighs all pools alike, whatever they cost.
+	even := &o.bounds[1]
+	even.limit = 0
+	for t := range even.price {
+		even.price[t] = 1 / o.counts[t]
+		even.limit++
+	}
+	if total := o.pass(even); total > even.limit*(1+1e-9) {
+		return nil, true, errNone
+	}
+	return best, false, o.stopped()
+}
+
+// lagrangeRounds is how often lagrange moves its multipliers.
+const lagrangeRounds = 24
+
+// fits reports whether the pools have so many devices.
+func (o *router) fits(use []float64) bool {
+	for t := range use {
+		if use[t] > o.counts[t] {
+			return false
+		}
+	}
+	return true
+}
+
+// pass fills a bound for its prices, without counting devices, and returns its
+// value for all layers.
+func (o *router) pass(b *bound) float64 {
+	p, r, n := o.r.p, o.r, o.needs
+	wide := p.layers + 1
+	for i := range o.ends {
+		o.ends[i] = math.Inf(1)
+	}
+	for a := range p.layers {
+		o.arrive(b, a)
+		for u := range p.pools {
+			faces := len(r.faces[u])
+			for before := range faces {
+				base := b.value[a*o.nodes+o.node[u]+before]
+				if math.IsInf(base, 1) {
+					continue
+				}
+				for behind := range faces {
+					ends := o.ends[(o.node[u]+behind)*wide+a+1 : (o.node[u]+behind)*wide+n.reach[u*p.layers+a]+1]
+					from := o.from[(o.node[u]+behind)*wide+a+1:][:len(ends)]
+					row := n.row(u, before, behind, a)[:len(ends)]
+					at := int32(a*o.nodes + o.node[u] + before)
+					each := b.price[u]
+					for i, k := range row {
+						if k == 0 {
+							continue
+						}
+						if v := base + each*float64(k); v < ends[i] {
+							ends[i], from[i] = v, at
+						}
+					}
+				}
+			}
+		}
+	}
+	least := math.Inf(1)
+	for u := range o.nodes {
+		least = min(least, o.ends[u*wide+p.layers])
+	}
+	return least
+}
+
+// arrive works out the values of the nodes at a cut from the legs that end there.
+func (o *router) arrive(b *bound, a int) {
+	p, r := o.r.p, o.r
+	wide := p.layers + 1
+	for v := range p.pools {
+		for before := range len(r.faces[v]) {
+			least := math.Inf(1)
+			if a == 0 {
+				least = 0
+			}
+			for u := range p.pools {
+				if u != v && a > 0 && r.face[v*p.pools+u] == before {
+					least = min(least, o.ends[(o.node[u]+r.face[u*p.pools+v])*wide+a])
+				}
+			}
+			b.value[a*o.nodes+o.node[v]+before] = least
+		}
+	}
+}
+
+// trace returns the legs of the last pass's best route.
+func (o *router) trace() []leg {
+	p, r := o.r.p, o.r
+	wide := p.layers + 1
+	end, behindPool := p.layers, -1
+	var legs []leg
+	for end > 0 {
+		pool, node, least := -1, -1, math.Inf(1)
+		for u := range p.pools {
+			for behind := range len(r.faces[u]) {
+				if behindPool >= 0 && (u == behindPool || r.face[u*p.pools+behindPool] != behind) {
+					continue
+				}
+				if behindPool >= 0 && r.face[behindPool*p.pools+u] != legs[len(legs)-1].before {
+					continue
+				}
+				if v := o.ends[(o.node[u]+behind)*wide+end]; v < least {
+					pool, node, least = u, o.node[u]+behind, v
+				}
+			}
+		}
+		at := int(o.from[node*wide+end])
+		a, before := at/o.nodes, at%o.nodes-o.node[pool]
+		behind := node - o.node[pool]
+		legs = append(legs, leg{pool: pool, first: a, end: end, before: before, behind: behind,
+			devices: int(o.needs.row(pool, before, behind, a)[end-a-1])})
+		end, behindPool = a, pool
+	}
+	for i, j := 0, len(legs)-1; i < j; i, j = i+1, j-1 {
+		legs[i], legs[j] = legs[j], legs[i]
+	}
+	return legs
+}
+
+// finish prices and times legs, with the memory that their place in the pipeline
+// asks for. It returns nil when a leg does not fit; devices may rise.
+func (o *router) finish(legs []leg) *route {
+	p, r := o.r.p, o.r
+	rt := &route{legs: legs}
+	var s span
+	for i := range legs {
+		g := &legs[i]
+		s.begin(r, g.pool, g.first)
+		for s.end < g.end {
+			s.grow()
+		}
+		st := s.settled(g.before, g.behind, r.crossing(&s), r.windowAfter(len(legs)-1-i))
+		r.ev.stages = r.ev.stages[:1]
+		r.ev.stages[0] = st
+		if k := r.ev.memoryFloor(0); k == 0 || k > p.count[g.pool] {
+			return nil
+		} else if k > g.devices {
+			g.devices = k
+		}
+		rt.time = max(rt.time, r.ev.stepTime(0, g.devices))
+		rt.price += float64(g.devices) * p.price[g.pool]
+	}
+	return rt
+}
+
+// scheme returns the scheme of a route.
+func (rt *route) scheme(sc Scheme) {
+	for _, g := range rt.legs {
+		for l := g.first; l < g.end; l++ {
+			sc[l] = uint8(g.pool)
+		}
+	}
+}
