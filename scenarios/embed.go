@@ -242,10 +242,27 @@ func (s interruptible) Next(dst []uint32) ([]uint32, error) {
 
 // warmRound replays the lookups of a layer through one table of all slots and
 // returns what a round costs when it is warm: means over the rounds after the first
-// quarter. A table that cannot serve the lookups refuses the layer.
+// quarter. A table that cannot serve the lookups refuses the layer. With replicated rows
+// there is a table for each device that can be had.
 func (s *Scenario) warmRound(em *sim.Embedding) (placement.LayerLookups, error) {
 	lk := placement.LayerLookups{Slots: em.Slots.Slots, Hosted: em.Hosted}
-	work, err := s.replay(em)
+	most := s.accelerators()
+	divisible, why, err := rounds.Divisible(s.feedOf(em), most)
+	if err != nil {
+		return lk, err
+	}
+	if divisible == 0 {
+		lk.Refused = why.Error()
+		return lk, nil
+	}
+	if divisible < most {
+		lk.Most, lk.MostWhy = divisible, why.Error()
+	}
+	owners := 1
+	if s.Slots.Feed.Replicated > 0 { // copies take slots: as many as all devices have
+		owners = divisible
+	}
+	work, err := s.replay(em, owners)
 	var short *slots.ShortageError
 	if errors.As(err, &short) {
 		lk.Refused = err.Error()
@@ -284,13 +301,31 @@ func (s *Scenario) reckonRows(lk *placement.LayerLookups, w *rounds.Work, em *si
 	lk.StoreDumps += float64(w.Dumped.StoreWrites) / n
 }
 
-// replay plans all rounds of a layer on one table of all its slots, without a clock.
-func (s *Scenario) replay(em *sim.Embedding) ([]rounds.Work, error) {
+// replay plans all rounds of a layer on the tables of some owners, without a clock, and
+// without what they exchange.
+func (s *Scenario) replay(em *sim.Embedding, owners int) ([]rounds.Work, error) {
+	feed := s.feedOf(em)
+	feed.Devices, feed.Exchange = owners, rounds.NoExchange
+	return rounds.Replay(feed)
+}
+
+// feedOf is the feed of one layer on one device, without hardware.
+func (s *Scenario) feedOf(em *sim.Embedding) rounds.Spec {
 	feed := s.feed()
 	feed.Rounds, feed.Devices, feed.Costs.PerNode = s.Rounds, 1, 1
 	feed.Lookahead, feed.ReadOnly = s.Slots.Lookahead, s.Problem.Inference
 	feed.Layers = []rounds.Layer{em.RoundsLayer(s.Model.Layers[em.Layer].Name)}
-	return rounds.Replay(feed)
+	return feed
+}
+
+// accelerators returns the most devices that a pool of accelerators has.
+func (s *Scenario) accelerators() (most int) {
+	for i := range s.Cluster.Pools {
+		if p := &s.Cluster.Pools[i]; p.Device.Kind.Accelerator() {
+			most = max(most, p.Count)
+		}
+	}
+	return most
 }
 
 // coldRounds is how many rounds are left out of figures of warm tables: the first

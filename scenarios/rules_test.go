@@ -54,7 +54,7 @@ func TestRecurrenceKnowsTheRules(t *testing.T) {
 		{`write_back = "eager"`, nil}, {`state = "host"`, nil}, {"pass = 4", nil}, {"ways = 2\nshortage = \"bypass\"", nil},
 		{`exchange = "padded"`, nil}, {`exchange = "none"`, nil}, {`scope = "none"`, nil}, {`scope = "batch"`, nil},
 		{`wiring = "mesh"`, nil}, {`wiring = "cube-mesh"`, nil},
-		{`replicated = "0.1 %"`, nil}, {`replicated = "0.04 %"`, full}, {"exchange = \"padded\"\nreplicated = \"0.02 %\"\nlookahead = 1", full},
+		{`replicated = "0.1 %"`, nil}, {`replicated = "0.04 %"`, full}, {`replicated = "0.055 %"`, full}, {"exchange = \"padded\"\nreplicated = \"0.02 %\"\nlookahead = 1", full},
 		{"lookahead = 2\nshortage = \"wait\"", full}, {"lookahead = 1\nrelease = \"before-backward\"", full}, {`shortage = "split"`, full},
 		{`write_back = "end-of-pass"`, full}, {"pass = 4\nwrite_back = \"end-of-pass\"", full}, {"pass = 4\nrebuild = true", full},
 		{"[slots.host]\nrule = \"exclusive\"", full}, {ssd, full}, {"lookahead = 1\n" + ssd, full}, {exclusive(ssd), full},

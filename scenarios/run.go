@@ -195,7 +195,7 @@ func (s *Scenario) curvePoint(em sim.Embedding, size int) (*sim.CurvePoint, erro
 		return nil, nil
 	}
 	em.Slots.Slots = size
-	work, err := s.replay(&em)
+	work, err := s.replay(&em, 1)
 	var short *slots.ShortageError
 	if errors.As(err, &short) {
 		return nil, nil

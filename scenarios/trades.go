@@ -12,21 +12,14 @@ import (
 // each embedding layer's last round, by pool and number of devices.
 func (s *Scenario) trades(ctx context.Context, ems []sim.Embedding) (func(layer, pool, devices int) (pull, push float64), error) {
 	pools := s.Cluster.Pools
-	most := 0
-	for i := range pools {
-		if pools[i].Device.Kind.Accelerator() {
-			most = max(most, pools[i].Count)
-		}
-	}
+	most := s.accelerators()
 	times := make([][]rounds.Times, len(s.Model.Layers))
 	for i := range ems {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		name := s.Model.Layers[ems[i].Layer].Name
-		spec := s.feed()
-		spec.Rounds = s.Rounds
-		spec.Layers = []rounds.Layer{ems[i].RoundsLayer(name)}
+		spec := s.feedOf(&ems[i])
 		prospect, err := rounds.Foresee(spec, most)
 		if err != nil {
 			return nil, fmt.Errorf("exchange of layer %q: %w", name, err)

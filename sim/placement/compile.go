@@ -18,6 +18,7 @@ type layerCost struct {
 	backing             float64 // bytes of rows in host memory behind a slot table
 	rows                rowWork // per round, shared by k
 	gather              float64 // of the forward seconds, behind a slot table: reading rows in the device's own memory
+	most                int     // devices that can divide its slots; 0: any number
 	refused             string  // why its slot table cannot be
 }
 
@@ -336,6 +337,7 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 		c.refused = lk.Refused
 		return
 	}
+	c.most = lk.Most
 	c.backing = whole
 	c.table = float64(lk.Slots) * row
 	c.rows = newRowWork(&lk, pool, row, full, float64(p.StateBytes(layer)))

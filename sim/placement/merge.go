@@ -7,6 +7,7 @@ type stage struct {
 
 	serial, parallel             float64              // seconds per step on one device: serial + parallel / k
 	weights, table, act          float64              // bytes; act is weighted by micro-batches in flight
+	most, mostOf                 int                  // devices that can divide its slots, and the layer that says so; 0: any number
 	backing                      float64              // bytes of rows in host memory behind slot tables
 	rows                         rowWork              // of a round
 	gatherSerial, gatherParallel float64              // of serial and parallel: reading rows in the device's own memory
@@ -84,6 +85,7 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 		st.weights += w.weights
 		if w.tables {
 			st.addTables(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
+			st.limit(p.costs[int(t)*p.layers+l].most, l)
 		}
 	}
 	ev.segments = g + 1
@@ -110,6 +112,13 @@ func (ev *Evaluator) open(t, l int) int {
 	ev.stages = ev.stages[:at+1] // there is room for a stage a layer
 	ev.stages[at] = stage{pool: t, first: l}
 	return at
+}
+
+// limit heeds that layer l can be on so many devices at most; 0: on any number.
+func (st *stage) limit(most, l int) {
+	if most > 0 && (st.most == 0 || most < st.most) {
+		st.most, st.mostOf = most, l
+	}
 }
 
 func (st *stage) addTables(c *layerCost, microbatches float64) {

@@ -120,10 +120,11 @@ func checkStep(t *rapid.T, p *Problem, pl *Plan, got Fitness) {
 		t.Fatal(err)
 	}
 	checkChannels(t, p, pl, pipe, transfers)
-	step, fetch, cycle := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0, 0.0
+	step, fetch, cycle, beside := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0, 0.0, 0.0
 	for _, st := range pl.Stages {
-		fetch, cycle = max(fetch, st.Fetch), max(cycle, st.Cycle)
+		fetch, cycle, beside = max(fetch, st.Fetch), max(cycle, st.Cycle), max(beside, st.Extract+st.Update)
 	}
+	step += beside
 	if p.Lookahead > 0 {
 		step = max(step, (step+fetch)/float64(1+p.Lookahead), cycle)
 	} else {

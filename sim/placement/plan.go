@@ -37,6 +37,8 @@ type Stage struct {
 	Weights     unit.Bytes // dense parameters of one replica at the training precision
 	Memory      Memory     // of one device
 	HostRows    unit.Bytes // embedding rows in host memory, behind slot tables
+
+	Most, MostOf int // devices that can divide its slots, and the layer that says so; 0: any number
 }
 
 // Plan evaluates a scheme by the closed form and spells the result out.
@@ -103,6 +105,9 @@ func (ev *Evaluator) given() Fitness {
 		if least := ev.hostFloor(i); k < least {
 			return infeasible(memory, float64(least)/float64(k))
 		}
+		if st.most > 0 && k > st.most {
+			return infeasible(memory, float64(k)/float64(st.most))
+		}
 		seconds = max(seconds, ev.stepTime(i, k))
 		if ev.free[st.pool] -= k; ev.free[st.pool] < 0 {
 			over += float64(-ev.free[st.pool]) / float64(p.count[st.pool])
@@ -137,7 +142,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
 			StepTime: ev.stepTime(i, k), Gather: ev.gatherTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
-			HostRows: wholeBytes(st.backing),
+			HostRows: wholeBytes(st.backing), Most: st.most, MostOf: st.mostOf,
 		}
 		pl.Stages[i].Fetch, pl.Stages[i].Cycle = ev.fetchTimes(i, k)
 		pl.Stages[i].Extract, pl.Stages[i].Update = ev.besideTimes(i, k)
@@ -183,6 +188,10 @@ func (p *Problem) reason(pl *Plan) string {
 		if n, has := p.ports(st.Pool, st.Devices), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
 			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
 				i+1, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
+		}
+		if st.Most > 0 && st.Devices > st.Most {
+			return fmt.Sprintf("stage %d (%s) needs %d of %s; the slots of layer %q can be divided among %d at most: %s",
+				i+1, p.layerRange(st), st.Devices, pool.Device.Name, p.Model.Layers[st.MostOf].Name, st.Most, p.Lookups[st.MostOf].MostWhy)
 		}
 		need[st.Pool] += st.Devices
 	}

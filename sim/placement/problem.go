@@ -121,6 +121,11 @@ type LayerLookups struct {
 	StoreReads, StoreWrites, StoreDumps float64
 	StagedUp, StagedDown, StagedDump    float64
 
+	// Most is how many devices can divide the slots among themselves, and MostWhy what
+	// keeps one more from it; 0: any number can.
+	Most    int
+	MostWhy string
+
 	// Refused says why no slot table of this size can serve the layer; empty: it
 	// can. Accelerators then refuse the layer.
 	Refused string

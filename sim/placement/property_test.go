@@ -152,6 +152,9 @@ func TestSlowerByThree(t *testing.T) {
 				l.Latency *= 3
 			}
 		}
+		if store := s.Store; store != nil {
+			slow.Store = func(pool int, rows, bytes float64) float64 { return 3 * store(pool, rows, bytes) }
+		}
 		q, err := NewProblem(slow)
 		if err != nil {
 			t.Fatal(err)

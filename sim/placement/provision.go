@@ -36,6 +36,9 @@ func (ev *Evaluator) provision() Fitness {
 		if k == 0 {
 			return infeasible(memory, st.weights/p.memory[st.pool])
 		}
+		if st.most > 0 && k > st.most {
+			return infeasible(memory, float64(k)/float64(st.most))
+		}
 		ev.k[i] = k
 		ev.free[st.pool] -= k
 	}

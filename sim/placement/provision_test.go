@@ -56,9 +56,15 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 		for l := range m.Layers {
 			if m.Layers[l].Sparse() {
 				u := float64(rapid.IntRange(1, 1_000_000).Draw(t, "unique"))
-				s.Lookups[l] = LayerLookups{Slots: 100_000, Unique: u, Misses: u / 3, WriteBacks: u / 4}
+				lk := LayerLookups{Slots: 100_000, Unique: u, Misses: u / 3, WriteBacks: u / 4}
+				if rapid.Bool().Draw(t, "more") {
+					lk.Bypasses, lk.Dumped, lk.StoreReads, lk.StoreWrites, lk.StagedUp = u/5, u/6, u/7, u/8, u/9
+				}
+				lk.Most, lk.MostWhy = rapid.IntRange(0, maxCount).Draw(t, "most"), "its slots"
+				s.Lookups[l] = lk
 			}
 		}
+		s.Store = func(_ int, rows, bytes float64) float64 { return rows/1e7 + bytes/1e9 }
 	}
 	return s
 }
@@ -102,7 +108,7 @@ func bruteForce(ev *Evaluator) (best Fitness) {
 		}
 		st := &ev.stages[i]
 		for k[i] = 1; used[st.pool]+k[i] <= p.count[st.pool]; k[i]++ {
-			if st.need(k[i]) > p.memory[st.pool] {
+			if st.need(k[i]) > p.memory[st.pool] || st.most > 0 && k[i] > st.most {
 				continue
 			}
 			used[st.pool] += k[i]

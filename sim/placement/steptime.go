@@ -5,9 +5,13 @@ package placement
 // arXiv:2111.10635, cost model; recalled: CT(k) = OCT (1 - alpha + alpha/k), DT(k) =
 // ODT (1 - beta + beta/k), both for a whole batch), with the fetch of embedding
 // rows as a third resource. Network ports come one a node, so DT falls by nodes.
-// Where communication is Added, ET = CT + DT. It never rises with k.
+// Where communication is Added, ET = CT + DT. Devices beyond those that can divide
+// the stage's slots do nothing. It never rises with k.
 func (ev *Evaluator) stepTime(i, k int) float64 {
 	st := &ev.stages[i]
+	if st.most > 0 {
+		k = min(k, st.most)
+	}
 	sh := ev.p.share(st.pool, k)
 	compute := st.serial + st.parallel*sh.device
 	if st.computeOnly {

@@ -294,9 +294,6 @@ func (s *Spec) checkLayers() error {
 		if l.Hosted < 0 {
 			return fmt.Errorf("layer %q: %d rows in host memory: at least 0", l.Name, l.Hosted)
 		}
-		if l.Slots.Slots < s.Devices {
-			return fmt.Errorf("layer %q has %d slots for %d devices: at least one each", l.Name, l.Slots.Slots, s.Devices)
-		}
 	}
 	return nil
 }

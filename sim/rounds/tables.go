@@ -63,6 +63,9 @@ func newTables(spec *Spec) (*tables, error) {
 		if hot := t.hot[i]; len(hot) > 0 {
 			l.owners.Replicate(hot)
 		}
+		if err := l.shares(spec.Devices, l.owners.Replicated()); err != nil {
+			return nil, err
+		}
 		if err := l.counters(spec); err != nil {
 			return nil, fmt.Errorf("layer %q: %w", l.Name, err)
 		}
@@ -72,10 +75,6 @@ func newTables(spec *Spec) (*tables, error) {
 		}
 		for w, own := range l.traces {
 			cfg := l.config(own, w, spec)
-			if n := l.owners.Replicated(); cfg.Slots < 1 && n > 0 {
-				return nil, fmt.Errorf("layer %q: every device holds %d replicated rows, which leaves %d of its %d slots: replicate less, or give more slots",
-					l.Name, n, cfg.Slots, cfg.Slots+n)
-			}
 			table, err := slots.New(cfg)
 			if err != nil {
 				return nil, fmt.Errorf("slot table of layer %q: %w", l.Name, err)

@@ -163,7 +163,8 @@ func (o *Owners) TracesOf(t *Trace) []*Trace {
 	}
 	ts := make([]*Trace, o.n)
 	for w := range ts {
-		ts[w] = &Trace{rows: max(o.rows[w], 1), origin: make([]uint32, o.rows[w])}
+		rows := max(o.rows[w], 1) // a trace has rows, if nobody looks them up
+		ts[w] = &Trace{rows: rows, origin: make([]uint32, rows)}
 	}
 	for k, l := range o.local {
 		ts[o.Owner(uint32(k))].origin[l] = o.trace.Original(uint32(k))
