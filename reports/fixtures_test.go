@@ -88,6 +88,29 @@ func tieredResult() *sim.Result {
 	return r
 }
 
+// leveledResult has finalists: the second one is the best simulated, the third cannot be
+// simulated, the last misses a floor.
+func leveledResult() *sim.Result {
+	r := smallResult()
+	r.Title, r.Scenario = "Three fidelities", "levels"
+	at := func(v float64) *sim.Level { return &sim.Level{Value: v, Fitness: v} }
+	finalist := func(k int, levels ...*sim.Level) sim.Finalist {
+		return sim.Finalist{
+			Layers: r.Scheme.Layers, Devices: []int{2, k},
+			Stages:     []string{"2 xeon-6148: 0", fmt.Sprintf("%d v100-32: 1-4", k)},
+			ClosedForm: levels[0], Recurrence: levels[1], Simulated: levels[2],
+		}
+	}
+	r.Levels = &sim.Levels{Unit: "samples/s", Finalists: []sim.Finalist{
+		finalist(4, at(130000), at(124000), at(120000)), finalist(3, at(130000), at(123000), at(123456.789)),
+		finalist(8, at(128000), at(122500), nil), finalist(2, at(125000), at(121000), at(90000)),
+	}}
+	f := r.Levels.Finalists
+	f[1].Target, f[2].Infeasible, f[3].Simulated.Misses = true, "no slot for 12 rows", true
+	r.Levels.Rank()
+	return r
+}
+
 func smallRounds() []sim.Round {
 	hits := []int64{0, 500, 750, 900, 950}
 	var rounds []sim.Round
@@ -381,6 +404,6 @@ func allResults() map[string]*sim.Result {
 	return map[string]*sim.Result{
 		"small": smallResult(), "typical": typicalResult(), "twelve": twelveStages(), "one": oneRound(),
 		"hostile": hostileResult(), "large": largeResult(), "bytype": byTypeResult(),
-		"tiered": tieredResult(), "swept": sweptResult(), "wide": widelySweptResult(), "odd": oddSweep(),
+		"leveled": leveledResult(), "tiered": tieredResult(), "swept": sweptResult(), "wide": widelySweptResult(), "odd": oddSweep(),
 	}
 }

@@ -86,6 +86,15 @@ func checkFinite(r *sim.Result) error {
 			check(g.Feasible, "feasible share of generation %d", g.Generation)
 		}
 	}
+	if r.Levels != nil {
+		for i, f := range r.Levels.Finalists {
+			for _, l := range []*sim.Level{f.ClosedForm, f.Recurrence, f.Simulated} {
+				if l != nil {
+					check(l.Value, "value of finalist %d", i+1)
+				}
+			}
+		}
+	}
 	for _, d := range r.Rounds {
 		check(d.Throughput, "throughput of round %d", d.Round)
 		if d.Slots != nil {

@@ -178,6 +178,9 @@ func TestSchemaMatchesTypes(t *testing.T) {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			names = append(names, name)
 			if options != "omitempty" {
 				required = append(required, name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // Summary writes r for people: title, headline metrics, stages, what the slot
-// tables did and what was waited for, the sweep, how the target scheme was found, and
-// warnings. No line is wider than width terminal cells (0 means 80; less than 60
+// tables did and what was waited for, the sweep, the finalists, how the target scheme was
+// found, and warnings. No line is wider than width terminal cells (0 means 80; less than 60
 // counts as 60). There is no colour.
 func Summary(w io.Writer, r *sim.Result, width int) error {
 	if err := checkFinite(r); err != nil {
@@ -24,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summaryLevels, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -75,11 +76,24 @@ func summaryMetrics(w io.Writer, r *sim.Result, width int) error {
 	if len(r.Metrics) == 0 {
 		return nil
 	}
-	g := grid{columns: []column{{elastic: true}, {elastic: true}}}
+	g := grid{columns: []column{{elastic: true}, {elastic: true}, {}}}
 	for _, m := range orderedMetrics(r.Metrics) {
-		g.add(strings.ReplaceAll(printable(m.Name), "_", " "), formatMetric(m))
+		g.add(strings.ReplaceAll(printable(m.Name), "_", " "), formatMetric(m), fidelityOf(r, m.Name))
 	}
 	return g.render(w, width)
+}
+
+// fidelityOf says where a metric comes from: the simulation, a formula, or the search at its
+// fidelity; "" for what is counted.
+func fidelityOf(r *sim.Result, name string) string {
+	i := slices.IndexFunc(sim.MetricKinds, func(k sim.MetricKind) bool { return k.Name == name })
+	if i < 0 {
+		return ""
+	}
+	if from := sim.MetricKinds[i].From; from != sim.FromSearch {
+		return from
+	}
+	return printable(r.Scheme.Fitness)
 }
 
 // summaryStages writes one table where it fits, else two: what the stages are

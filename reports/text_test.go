@@ -35,6 +35,7 @@ func TestGolden(t *testing.T) {
 		"twelve.summary.60.txt": func(w *bytes.Buffer) error { return Summary(w, twelve, 60) },
 		"one.summary.txt":       func(w *bytes.Buffer) error { return Summary(w, oneRound(), 0) },
 		"tiered.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, tieredResult(), 0) },
+		"leveled.summary.txt":   func(w *bytes.Buffer) error { return Summary(w, leveledResult(), 0) },
 		"swept.summary.txt":     func(w *bytes.Buffer) error { return Summary(w, sweptResult(), 0) },
 		"bytype.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, byTypeResult(), 0) },
 		"tiered.csv":            func(w *bytes.Buffer) error { return RoundsCSV(w, tieredResult()) },

@@ -78,13 +78,19 @@ func (s *Scenario) comparePlacement(ctx context.Context, how Comparing, set *pre
 		run.Infeasible = outcome.Plan.Reason
 		return nil
 	}
-	trained, err := simulated.run(ctx, outcome.Plan)
+	return s.conclude(ctx, how, set, outcome, simulated.run, run)
+}
+
+// conclude simulates the target scheme of a search and fills in what came out.
+func (s *Scenario) conclude(ctx context.Context, how Comparing, set *prepared, outcome *placement.Outcome, train trainer, run *sim.ComparedRun) error {
+	chosen, err := s.decide(ctx, set, outcome, train)
 	if err != nil {
 		return err
 	}
-	run.Result = s.summarize(set, s.job(set, outcome.Plan), trained, outcome, how.Version)
+	run.Result = s.summarize(set, s.job(set, chosen.plan), chosen, outcome, how.Version)
 	run.Result.Rounds = nil
 	run.Metrics = run.Result.Metrics
+	run.Target = &sim.FrontPoint{Throughput: chosen.fitness.Throughput, Cost: chosen.fitness.Cost}
 	return nil
 }
 
@@ -128,15 +134,9 @@ func (s *Scenario) compareReplacement(ctx context.Context, how Comparing, run *s
 		run.Infeasible = outcome.Plan.Reason
 		return nil
 	}
-	job := s.job(set, outcome.Plan)
-	trained, err := sim.Train(ctx, job)
-	if err != nil {
-		return err
-	}
-	run.Result = s.summarize(set, job, trained, outcome, how.Version)
-	run.Result.Rounds = nil
-	run.Metrics = run.Result.Metrics
-	return nil
+	return s.conclude(ctx, how, set, outcome, func(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
+		return sim.Train(ctx, s.job(set, plan))
+	}, run)
 }
 
 // searched fills in what a search found.
@@ -146,9 +146,6 @@ func searched(run *sim.ComparedRun, outcome *placement.Outcome) {
 	run.Bound = outcome.Bound
 	for _, p := range outcome.Pareto {
 		run.Front = append(run.Front, sim.FrontPoint{Throughput: p.Fitness.Throughput, Cost: p.Fitness.Cost})
-	}
-	if f := outcome.Fitness; f.Feasible {
-		run.Target = &sim.FrontPoint{Throughput: f.Throughput, Cost: f.Cost}
 	}
 }
 

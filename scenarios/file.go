@@ -58,6 +58,7 @@ type poolFile struct {
 type trainFile struct {
 	Batch        int     `toml:"batch"`
 	Microbatches int     `toml:"microbatches"`
+	Samples      int64   `toml:"samples"` // of the whole training run
 	Rounds       int     `toml:"rounds"`
 	Schedule     string  `toml:"schedule"`
 	Inference    bool    `toml:"inference"`
@@ -80,6 +81,7 @@ type placeFile struct {
 	Scheme        []string    `toml:"scheme"`      // fixed: pool per layer
 	Devices       []int       `toml:"devices"`     // fixed: devices per stage
 	Evaluations   int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
+	Finalists     int         `toml:"finalists"`   // the best schemes seen, which are simulated to decide; 0: the best one alone
 	Genetic       geneticFile `toml:"genetic"`
 }
 

@@ -41,6 +41,10 @@ func (b *builder) placement() {
 		b.fail(at("evaluations"), "%d: from 1 to MaxEvaluations = %d", f.Evaluations, MaxEvaluations)
 	}
 	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Budget: placement.Budget{Evaluations: f.Evaluations}, Genetic: b.genetic()}
+	if f.Finalists < 0 || f.Finalists > MaxFinalists {
+		b.fail(at("finalists"), "%d: from 0 to MaxFinalists = %d schemes", f.Finalists, MaxFinalists)
+	}
+	o.Keep = f.Finalists
 	b.fixed()
 }
 

@@ -31,6 +31,10 @@ func (b *builder) training() {
 	if t.Rounds < 1 || t.Rounds > MaxRounds {
 		b.fail(at("rounds"), "%d: from 1 to MaxRounds = %d", t.Rounds, MaxRounds)
 	}
+	if b.doc.Has(at("samples")) && t.Samples < 1 {
+		b.fail(at("samples"), "%d: the samples of the whole training run, at least 1", t.Samples)
+	}
+	p.Samples = float64(t.Samples)
 	if !(t.CommParallel >= 0 && t.CommParallel <= 1) {
 		b.fail(at("comm_parallel"), "%v: a number from 0 to 1", t.CommParallel)
 	}

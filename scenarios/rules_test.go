@@ -93,7 +93,7 @@ func withoutCurves(t *testing.T, s *Scenario) *sim.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.summarize(set, job, run, outcome, "test")
+	return s.summarize(set, job, target{plan: job.Plan, run: run}, outcome, "test")
 }
 
 // A layer that no accelerator can serve is spoken of; a rule that the tables refuse

@@ -43,14 +43,16 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if !outcome.Fitness.Feasible {
 		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
 	}
-	job := s.job(set, outcome.Plan)
-	run, err := sim.Train(ctx, job)
-	if run == nil {
+	chosen, err := s.decide(ctx, set, outcome, func(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
+		return sim.Train(ctx, s.job(set, plan))
+	})
+	if chosen.run == nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	r := s.summarize(set, job, run, outcome, version)
+	job := s.job(set, chosen.plan)
+	r := s.summarize(set, job, chosen, outcome, version)
 	if err != nil {
-		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(run.Rounds), s.Rounds, err)
+		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(chosen.run.Rounds), s.Rounds, err)
 	}
 	if r.Curves, err = s.curves(ctx, job); err != nil {
 		return r, err
@@ -95,8 +97,9 @@ func (s *Scenario) job(set *prepared, plan *placement.Plan) sim.Job {
 }
 
 // summarize makes the result of a run, without curves and sweep.
-func (s *Scenario) summarize(set *prepared, job sim.Job, run *sim.Run, outcome *placement.Outcome, version string) *sim.Result {
-	r := sim.Summarize(job, run, outcome, s.Policy, s.Search.Fidelity)
+func (s *Scenario) summarize(set *prepared, job sim.Job, chosen target, outcome *placement.Outcome, version string) *sim.Result {
+	r := sim.Summarize(job, chosen.run, outcome, s.Policy, s.Search.Fidelity)
+	r.Levels = chosen.levels
 	r.Warnings = append(set.problem.Notes(job.Plan), missed(&set.spec, r)...)
 	r.Warnings = append(r.Warnings, s.refusals(&set.spec)...)
 	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version

@@ -196,6 +196,7 @@ func (s *Scenario) swept(ctx context.Context, job sim.Job, at sweepRun) (sim.Job
 		return job, err
 	}
 	search := s.Search
+	search.Keep = 0 // the search decides
 	if search.Scheme != nil && int(search.Scheme[s.Sweep.Layer]) != at.pool {
 		search.Scheme = slices.Clone(search.Scheme)
 		search.Scheme[s.Sweep.Layer] = uint8(at.pool)

@@ -60,28 +60,39 @@ type MetricKind struct {
 	Unit   string
 	Better string // "higher", "lower" or "" (neither)
 	Means  string // one sentence for people
+	From   string // the fidelity of the number; "": it is counted, or a property of the plan
 }
+
+// Where metrics come from.
+const (
+	FromSimulation = "simulated"
+	FromClosedForm = "closed-form"
+	FromRecurrence = "recurrence"
+	FromSearch     = "search" // at the fidelity of the search
+)
 
 // MetricKinds lists every metric that a run may carry, in the order of summaries.
 var MetricKinds = []MetricKind{
-	{"throughput", "samples/s", "higher", "samples trained per second over the whole run"},
-	{"step_time", "s", "lower", "mean time of one training round"},
-	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm"},
-	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples"},
-	{"price", "USD/h", "lower", "price of all devices of the scheme per hour"},
-	{"bubble_ratio", "ratio", "lower", "share of device time spent waiting for other stages"},
-	{"stall_ratio", "ratio", "lower", "share of device time spent waiting for embedding rows"},
-	{"hit_ratio", "ratio", "higher", "unique rows found in a slot / unique rows looked up, per round"},
-	{"lookup_hit_ratio", "ratio", "higher", "lookups whose row was in a slot / lookups"},
-	{"bypass_ratio", "ratio", "lower", "unique rows that got no slot and were served from host memory / unique rows looked up"},
-	{"peak_slots", "slots", "", "most slots in use at a time, all slot tables together"},
-	{"splits", "rounds", "lower", "rounds or passes that were cut into parts because their rows exceeded the slots"},
-	{"slot_waits", "rounds", "lower", "times that a round waited for slots of rounds in flight"},
-	{"peak_memory", "B", "lower", "largest peak memory of any device"},
-	{"fitness", "", "higher", "what the placement policy maximised"},
-	{"bound", "", "lower", "fitness that no scheme can exceed, as was proven at the search's fidelity"},
-	{"gap", "%", "lower", "how far above the fitness the bound is: 0 means that the scheme is the best there is"},
-	{"closed_form_throughput", "samples/s", "higher", "throughput that the published closed form predicts"},
-	{"recurrence_throughput", "samples/s", "higher", "throughput of one step by the exact recurrence, nothing contending"},
-	{"evaluations", "schemes", "lower", "schemes whose fitness was computed"},
+	{"throughput", "samples/s", "higher", "samples trained per second over the whole run", FromSimulation},
+	{"step_time", "s", "lower", "mean time of one training round", FromSimulation},
+	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm", FromSimulation},
+	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples", FromSimulation},
+	{"run_cost", "USD", "lower", "price of all devices of the scheme for the samples of the whole training run", FromSimulation},
+	{"run_hours", "h", "lower", "duration of the whole training run", FromSimulation},
+	{"price", "USD/h", "lower", "price of all devices of the scheme per hour", ""},
+	{"bubble_ratio", "ratio", "lower", "share of device time spent waiting for other stages", FromSimulation},
+	{"stall_ratio", "ratio", "lower", "share of device time spent waiting for embedding rows", FromSimulation},
+	{"hit_ratio", "ratio", "higher", "unique rows found in a slot / unique rows looked up, per round", FromSimulation},
+	{"lookup_hit_ratio", "ratio", "higher", "lookups whose row was in a slot / lookups", FromSimulation},
+	{"bypass_ratio", "ratio", "lower", "unique rows that got no slot and were served from host memory / unique rows looked up", FromSimulation},
+	{"peak_slots", "slots", "", "most slots in use at a time, all slot tables together", FromSimulation},
+	{"splits", "rounds", "lower", "rounds or passes that were cut into parts because their rows exceeded the slots", FromSimulation},
+	{"slot_waits", "rounds", "lower", "times that a round waited for slots of rounds in flight", FromSimulation},
+	{"peak_memory", "B", "lower", "largest peak memory of any device", ""},
+	{"fitness", "", "higher", "what the placement policy maximised", FromSearch},
+	{"bound", "", "lower", "fitness that no scheme can exceed, as was proven at the search's fidelity", FromSearch},
+	{"gap", "%", "lower", "how far above the fitness the bound is: 0 means that the scheme is the best there is", FromSearch},
+	{"closed_form_throughput", "samples/s", "higher", "throughput that the published closed form predicts", FromClosedForm},
+	{"recurrence_throughput", "samples/s", "higher", "throughput of one step by the exact recurrence, nothing contending", FromRecurrence},
+	{"evaluations", "schemes", "lower", "schemes whose fitness was computed", ""},
 }

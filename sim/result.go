@@ -22,7 +22,9 @@ type Result struct {
 	Metrics Metrics `json:"metrics"`
 	Scheme  Scheme  `json:"scheme"`
 	Search  *Search `json:"search,omitempty"`
-	Rounds  []Round `json:"rounds,omitempty"`
+	// Levels is nil when the search alone decided.
+	Levels *Levels `json:"levels,omitempty"`
+	Rounds []Round `json:"rounds,omitempty"`
 	// Curves holds hit ratios by number of slots, a curve for every embedding
 	// layer that the target scheme puts behind a slot table.
 	Curves []Curve `json:"curves,omitempty"`

@@ -105,6 +105,10 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		values["throughput"] = x
 		values["step_time"] = run.End.Seconds() / float64(n)
 		values["cost"] = pl.Fitness.Price / 3600 / x * 1e6
+		if p.Samples > 0 {
+			values["run_hours"] = p.Samples / x / 3600
+			values["run_cost"] = pl.Fitness.Price * p.Samples / x / 3600
+		}
 		if from := WarmFrom(n, job.Feed.Pass); n >= 4 && from > 0 {
 			span := run.End - run.Rounds[from-1].End
 			values["warm_throughput"] = float64(n-from) * float64(p.Batch) / span.Seconds()

@@ -167,7 +167,7 @@ func TestSummaryOfServers(t *testing.T) {
 	ly := timed(0, 3*time.Millisecond, 5*time.Millisecond, 1, "a")
 	ly.Params = 1000
 	s := specOf(&workloads.Model{Name: "one", Layers: []workloads.Layer{ly}}, machine("a", 1), machine("b", 3))
-	s.Sync, s.Servers = placement.Server, 2
+	s.Sync, s.Servers, s.Samples = placement.Server, 2, 9e6
 	job := planned(t, s, placement.Scheme{0})
 	job.Rounds = 4
 	r, _ := summarized(t, context.Background(), job)
@@ -175,8 +175,11 @@ func TestSummaryOfServers(t *testing.T) {
 	if r.Scheme.Servers == nil || *r.Scheme.Servers != want {
 		t.Errorf("%+v, want %+v", r.Scheme.Servers, want)
 	}
-	if price, _ := r.Metrics.Get("price"); price.Value != 4 {
-		t.Errorf("%v USD/h for two devices at 2", price.Value)
+	x, _ := r.Metrics.Get("throughput")
+	for name, want := range map[string]float64{"price": 4, "run_hours": 9e6 / x.Value / 3600, "run_cost": 4 * 9e6 / x.Value / 3600} {
+		if m, _ := r.Metrics.Get(name); !near(m.Value, want) {
+			t.Errorf("%s is %v, want %v: two devices at 2 USD/h, %v samples/s, 9 million samples", name, m.Value, want, x.Value)
+		}
 	}
 }
 

@@ -141,9 +141,9 @@ func listPlots(w io.Writer) error {
 }
 
 func listMetrics(w io.Writer) error {
-	fmt.Fprintln(w, "NAME\tUNIT\tBETTER\tMEANS")
+	fmt.Fprintln(w, "NAME\tUNIT\tBETTER\tFROM\tMEANS")
 	for _, m := range sim.MetricKinds {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Name, m.Unit, m.Better, m.Means)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Unit, m.Better, m.From, m.Means)
 	}
 	return nil
 }

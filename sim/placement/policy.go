@@ -38,6 +38,7 @@ type Options struct {
 	Budget
 	Workers  int            // goroutines that evaluate; 0: GOMAXPROCS. Nothing but the time depends on them
 	Progress func(Progress) // told now and then, by the goroutine that searches; nil: nobody
+	Keep     int            // how many of the best distinct schemes seen Outcome.Finalists has; 0: none
 	Memo     *Memo          // schemes evaluated before, as of a search that was stopped; grows. nil: a new one
 	Scheme   Scheme         // of `fixed`
 	Devices  []int          // of `fixed`, per stage; nil: provisioned
@@ -65,6 +66,7 @@ type Outcome struct {
 	Gap         float64 // 100 (Bound / Fitness.Value - 1), per cent; 0 without a bound or a feasible scheme
 	Certificate string  // what was proven, in words; "": nothing
 	Pareto      []Point // of the feasible schemes seen, those that no other beats in throughput and in cost, cheapest first
+	Finalists   []Point // the best feasible schemes seen, the best first, at most Options.Keep
 	Stopped     string  // which budget or interrupt ended the search; "": it ended by itself
 }
 
@@ -124,6 +126,9 @@ func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome
 	if opt.Fidelity == Recurrence && p.added {
 		return nil, fmt.Errorf("fitness = %q: %s", Recurrence, OnlyClosedForm)
 	}
+	if opt.Keep < 0 || opt.Keep > MaxKeep {
+		return nil, fmt.Errorf("keep = %d: from 0 to MaxKeep = %d schemes", opt.Keep, MaxKeep)
+	}
 	s := newSearch(ctx, p, opt)
 	err := pol.run(s)
 	if _, ok := err.(budgetError); ok && s.evaluations > 0 {
@@ -146,7 +151,7 @@ func (pol Policy) Search(ctx context.Context, p *Problem, opt Options) (*Outcome
 func (s *search) outcome() *Outcome {
 	out := &Outcome{
 		Plan: s.plan, Fitness: s.fitness, Evaluations: s.evaluations, Repeats: s.repeats, History: s.history,
-		Pareto: s.pareto, Stopped: s.ended, Bound: s.bound, Certificate: s.certificate,
+		Pareto: s.pareto, Finalists: s.finalists, Stopped: s.ended, Bound: s.bound, Certificate: s.certificate,
 	}
 	if s.bound > 0 && s.fitness.Feasible {
 		out.Gap = 100 * (s.bound/s.fitness.Value - 1)
@@ -156,6 +161,9 @@ func (s *search) outcome() *Outcome {
 	}
 	if out.Plan.Fitness.Feasible && !out.Fitness.Feasible {
 		out.Plan.Reason = fmt.Sprintf("by %s %s", s.opt.Fidelity, s.p.shortfall(out.Fitness))
+	}
+	if !out.Fitness.Feasible {
+		out.Plan.Reason += s.reached.say(s.p, s.p.throughputBound(s.bound))
 	}
 	return out
 }

@@ -152,6 +152,10 @@ type Spec struct {
 
 	Communication Communication // "": Overlap
 
+	// Samples is how many the whole training run takes, for its price and duration;
+	// 0: not said. Nothing depends on it.
+	Samples float64
+
 	// CommParallel is beta of the published cost model: the share of a stage's
 	// communication that its ports divide among themselves.
 	CommParallel float64
@@ -296,7 +300,7 @@ func (p *Problem) checkNumbers() error {
 	for _, c := range []struct {
 		key string
 		v   float64
-	}{{"min_throughput", s.MinThroughput}, {"max_price", s.MaxPrice}, {"max_cost", s.MaxCost}} {
+	}{{"min_throughput", s.MinThroughput}, {"max_price", s.MaxPrice}, {"max_cost", s.MaxCost}, {"samples", s.Samples}} {
 		if !amount(c.v) {
 			return fmt.Errorf("%s = %v: a number from 0 to MaxAmount = %g; 0 for none", c.key, c.v, MaxAmount)
 		}

@@ -31,6 +31,8 @@ type search struct {
 	history              []Generation
 	population           bool // the policy writes its own history
 	pareto               []Point
+	finalists            []Point // the best, as many as the options ask for
+	reached              reached
 
 	bound       float64 // fitness that no scheme can exceed; 0: none is proven
 	certificate string
@@ -102,6 +104,8 @@ func (s *search) compute(ev *Evaluator, sc Scheme) Fitness {
 func (s *search) count(sc Scheme, f Fitness) {
 	s.evaluations++
 	s.archive(sc, f)
+	s.keep(sc, f)
+	s.reached.add(s.p, f)
 	if s.evaluations == 1 || f.Value > s.fitness.Value || (f.Value == s.fitness.Value && f.Feasible && f.Price < s.fitness.Price) {
 		s.fitness = f
 		copy(s.best, sc)

@@ -1,0 +1,50 @@
+package placement
+
+import "slices"
+
+// MaxKeep bounds Options.Keep.
+const MaxKeep = 1024
+
+// keep remembers a scheme if it is among the best distinct ones seen, as many as the
+// options ask for: by value, of equal values the cheaper, of equal prices the first.
+func (s *search) keep(sc Scheme, f Fitness) {
+	if s.opt.Keep == 0 || !f.Feasible {
+		return
+	}
+	best := s.finalists
+	if len(best) == s.opt.Keep && !outranks(f, best[len(best)-1].Fitness) {
+		return
+	}
+	at := len(best)
+	for at > 0 && outranks(f, best[at-1].Fitness) {
+		at--
+	}
+	// A full memo forgets, and a scheme may come again: then it is among its equals.
+	for i := at - 1; i >= 0 && best[i].Fitness.Value == f.Value; i-- {
+		if slices.Equal(best[i].Scheme, sc) {
+			return
+		}
+	}
+	var copied Scheme
+	if len(best) == s.opt.Keep {
+		copied, best = best[len(best)-1].Scheme, best[:len(best)-1]
+	} else {
+		copied = make(Scheme, len(sc))
+	}
+	copy(copied, sc)
+	s.finalists = slices.Insert(best, at, Point{copied, f})
+}
+
+// outranks reports whether a fitness is better than that of a scheme seen before.
+func outranks(f, than Fitness) bool {
+	return f.Value > than.Value || f.Value == than.Value && f.Price < than.Price
+}
+
+// Measured is the fitness of a plan whose step took so many seconds, by whatever
+// measured it.
+func (p *Problem) Measured(pl *Plan, seconds float64) Fitness {
+	if !positive(seconds) {
+		return infeasible(timeless, 1)
+	}
+	return p.fitness(seconds, pl.Fitness.Price)
+}
