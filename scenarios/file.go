@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"stowage/hw/unit"
+	"stowage/sim/placement"
 )
 
 // The sections of a scenario file. Defaults are set before decoding; a pointer
@@ -69,33 +70,20 @@ type trainFile struct {
 }
 
 type placeFile struct {
-	Policy        string      `toml:"policy"`
-	Fitness       string      `toml:"fitness"`
-	Merge         string      `toml:"merge"`
-	Communication string      `toml:"communication"`
-	Servers       string      `toml:"servers"` // pool of the parameter servers
-	Objective     string      `toml:"objective"`
-	MinThroughput float64     `toml:"min_throughput"` // samples/s
-	MaxPrice      *unit.Price `toml:"max_price"`
-	MaxCost       float64     `toml:"max_cost"`    // USD per million samples
-	Scheme        []string    `toml:"scheme"`      // fixed: pool per layer
-	Devices       []int       `toml:"devices"`     // fixed: devices per stage
-	Evaluations   int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
-	Finalists     int         `toml:"finalists"`   // the best schemes seen, which are simulated to decide; 0: the best one alone
-	Genetic       geneticFile `toml:"genetic"`
-}
-
-type geneticFile struct {
-	Population    int      `toml:"population"`
-	Generations   int      `toml:"generations"`
-	Patience      int      `toml:"patience"`
-	Selection     string   `toml:"selection"`
-	Tournament    int      `toml:"tournament"`
-	Crossover     string   `toml:"crossover"`
-	CrossoverRate *float64 `toml:"crossover_rate"`
-	Mutation      *float64 `toml:"mutation"`
-	Elite         *int     `toml:"elite"`
-	Seeds         *bool    `toml:"seeds"`
+	Policy          string      `toml:"policy"`
+	Fitness         string      `toml:"fitness"`
+	Merge           string      `toml:"merge"`
+	Communication   string      `toml:"communication"`
+	Servers         string      `toml:"servers"` // pool of the parameter servers
+	Objective       string      `toml:"objective"`
+	MinThroughput   float64     `toml:"min_throughput"` // samples/s
+	MaxPrice        *unit.Price `toml:"max_price"`
+	MaxCost         float64     `toml:"max_cost"`    // USD per million samples
+	Scheme          []string    `toml:"scheme"`      // fixed: pool per layer
+	Devices         []int       `toml:"devices"`     // fixed: devices per stage
+	Evaluations     int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
+	Finalists       int         `toml:"finalists"`   // the best schemes seen, which are simulated to decide; 0: the best one alone
+	placement.Knobs             // [placement.genetic] and so on
 }
 
 type lookupFile struct {
@@ -209,6 +197,6 @@ func defaults() file {
 			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
 			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
 		},
-		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput"},
+		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput", Knobs: placement.DefaultKnobs()},
 	}
 }

@@ -40,7 +40,7 @@ func (b *builder) placement() {
 	if b.doc.Has(at("evaluations")) && f.Evaluations < 1 || f.Evaluations > MaxEvaluations {
 		b.fail(at("evaluations"), "%d: from 1 to MaxEvaluations = %d", f.Evaluations, MaxEvaluations)
 	}
-	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Budget: placement.Budget{Evaluations: f.Evaluations}, Genetic: b.genetic()}
+	*o = placement.Options{Seed: b.sc.Seed, Fidelity: placement.Fidelity(f.Fitness), Budget: placement.Budget{Evaluations: f.Evaluations}, Knobs: b.knobs()}
 	if f.Finalists < 0 || f.Finalists > MaxFinalists {
 		b.fail(at("finalists"), "%d: from 0 to MaxFinalists = %d schemes", f.Finalists, MaxFinalists)
 	}
@@ -70,41 +70,15 @@ func (b *builder) servers() {
 	}
 }
 
-func (b *builder) genetic() placement.Genetic {
-	f := &b.f.Placement.Genetic
-	g := placement.DefaultGenetic()
-	set := func(v *int, to int, key string) {
-		if b.doc.Has(spec.Path{"placement", "genetic", key}) {
-			*v = to
-		}
+// knobs checks the sections [placement.genetic] and so on, whichever the policy
+// is: another one may be asked for on the command line.
+func (b *builder) knobs() placement.Knobs {
+	k := b.f.Placement.Knobs
+	for _, c := range k.Check() {
+		key, message, _ := strings.Cut(c.Err.Error(), " = ")
+		b.fail(spec.Path{"placement", c.Section, key}, "%s", message)
 	}
-	set(&g.Population, f.Population, "population")
-	set(&g.Generations, f.Generations, "generations")
-	set(&g.Patience, f.Patience, "patience")
-	set(&g.Tournament, f.Tournament, "tournament")
-	if f.Selection != "" {
-		g.Selection = f.Selection
-	}
-	if f.Crossover != "" {
-		g.Crossover = f.Crossover
-	}
-	if f.CrossoverRate != nil {
-		g.CrossRate = *f.CrossoverRate
-	}
-	if f.Mutation != nil {
-		g.Mutation = *f.Mutation
-	}
-	if f.Elite != nil {
-		g.Elite = *f.Elite
-	}
-	if f.Seeds != nil {
-		g.NoSeeds = !*f.Seeds
-	}
-	if err := g.Validate(); err != nil {
-		key, message, _ := strings.Cut(err.Error(), " = ")
-		b.fail(spec.Path{"placement", "genetic", key}, "%s", message)
-	}
-	return g
+	return k
 }
 
 // fixed reads the scheme of the placement policy `fixed`: a pool for every

@@ -114,20 +114,21 @@ func (p *Problem) greedy() Scheme {
 	return sc
 }
 
-// DefaultEvaluations is how many schemes `random` draws without a budget.
+// DefaultEvaluations is how many schemes `random` evaluates without a budget.
 const DefaultEvaluations = 5000
 
-// runRandom draws schemes uniformly, as many as the budget of evaluations: those
-// that come again are not evaluated again, nor replaced.
+// runRandom draws schemes uniformly until it has seen as many distinct ones as
+// the budget of evaluations allows, with at most four times as many draws: a
+// small problem has no more.
 func runRandom(s *search) error {
-	left := s.opt.Evaluations
-	if left == 0 {
-		left = DefaultEvaluations
+	most := s.opt.Evaluations
+	if most == 0 {
+		most = DefaultEvaluations
 	}
 	r := s.rng(1)
-	scs, out := s.batch()
-	for ; left > 0; left -= len(scs) {
-		scs = scs[:min(left, len(scs))]
+	scs, out := s.schemes(min(batch, most))
+	for s.evaluations < most && s.evaluations+s.repeats < 4*most {
+		scs = scs[:min(most-s.evaluations, len(scs))]
 		for _, sc := range scs {
 			for l := range sc {
 				sc[l] = uint8(r.IntN(s.p.pools))
@@ -140,13 +141,14 @@ func runRandom(s *search) error {
 	return nil
 }
 
-// batch returns schemes to be filled in and evaluated together.
-func (s *search) batch() ([]Scheme, []Fitness) {
-	scs := make([]Scheme, batch)
+// schemes returns n schemes to be filled in and evaluated together.
+func (s *search) schemes(n int) ([]Scheme, []Fitness) {
+	arena := make(Scheme, n*s.p.layers)
+	scs := make([]Scheme, n)
 	for i := range scs {
-		scs[i] = make(Scheme, s.p.layers)
+		scs[i] = arena[i*s.p.layers : (i+1)*s.p.layers]
 	}
-	return scs, make([]Fitness, batch)
+	return scs, make([]Fitness, n)
 }
 
 // MaxExhaustive is the largest number of schemes that `exhaustive` enumerates.
@@ -160,7 +162,7 @@ func runExhaustive(s *search) error {
 			s.p.pools, s.p.layers, n, MaxExhaustive)
 	}
 	s.forget()
-	scs, out := s.batch()
+	scs, out := s.schemes(batch)
 	sc, left := make(Scheme, s.p.layers), int(n)
 	for left > 0 {
 		scs = scs[:min(left, len(scs))]

@@ -118,7 +118,7 @@ func FuzzSearch(f *testing.F) {
 				if policy.Name == "exhaustive" && p.layers > 4 {
 					continue // to stay fast
 				}
-				opt := Options{Seed: int64(len(data)), Fidelity: fidelity, Budget: Budget{Evaluations: 10}, Genetic: g, Scheme: p.uniform(0), Devices: []int{1}}
+				opt := Options{Seed: int64(len(data)), Fidelity: fidelity, Budget: Budget{Evaluations: 10}, Knobs: Knobs{Genetic: g}, Scheme: p.uniform(0), Devices: []int{1}}
 				if out, err := policy.Search(context.Background(), p, opt); err == nil {
 					checkOutcome(t, p, out)
 				}

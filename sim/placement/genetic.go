@@ -11,23 +11,23 @@ import (
 // it: the target number of schemes is the population, a layer is a gene, a pool
 // an allele, the adaptive value the fitness.
 type Genetic struct {
-	Population  int     // target number of schemes a generation; default 64
-	Generations int     // at most; default 200
-	Patience    int     // stop after so many generations without a better scheme; default 40
-	Selection   string  // "tournament" (default) or "roulette"
-	Tournament  int     // schemes drawn for one tournament; default 3
-	Crossover   string  // "two-point" (default), "one-point", "uniform"
-	CrossRate   float64 // share of children with two parents; default 0.9
-	Mutation    float64 // expected changes per child; default 1
-	Elite       int     // best schemes that live on unchanged; default 2
-	NoSeeds     bool    // start from random schemes only, not also from the baselines
+	Population  int     `toml:"population"`     // target number of schemes a generation; default 64
+	Generations int     `toml:"generations"`    // at most; default 200
+	Patience    int     `toml:"patience"`       // stop after so many generations without a better scheme; default 40
+	Selection   string  `toml:"selection"`      // "tournament" (default) or "roulette"
+	Tournament  int     `toml:"tournament"`     // schemes drawn for one tournament; default 3
+	Crossover   string  `toml:"crossover"`      // "two-point" (default), "one-point", "uniform"
+	CrossRate   float64 `toml:"crossover_rate"` // share of children with two parents; default 0.9
+	Mutation    float64 `toml:"mutation"`       // expected changes per child; default 1
+	Elite       int     `toml:"elite"`          // best schemes that live on unchanged; default 2
+	Seeds       bool    `toml:"seeds"`          // start also from the baselines, not from random schemes only; default true
 }
 
 // DefaultGenetic returns the defaults.
 func DefaultGenetic() Genetic {
 	return Genetic{
 		Population: 64, Generations: 200, Patience: 40, Selection: "tournament", Tournament: 3,
-		Crossover: "two-point", CrossRate: 0.9, Mutation: 1, Elite: 2,
+		Crossover: "two-point", CrossRate: 0.9, Mutation: 1, Elite: 2, Seeds: true,
 	}
 }
 
@@ -152,30 +152,18 @@ func (s *search) newPopulation(g Genetic) []individual {
 	return pop
 }
 
-// begin fills the first generation: the baselines unless NoSeeds, then schemes
-// of random runs. A run of random length on one pool is far likelier to be
-// feasible than a scheme whose every layer is drawn alone, which has as many
-// stages as layers.
+// begin fills the first generation: at most half of it with the schemes that a
+// person would try first if Seeds, the rest with schemes of random runs.
 func (s *search) begin(pop []individual, g Genetic) error {
 	var seeds []Scheme
-	if !g.NoSeeds {
-		for t := range s.p.pools {
-			seeds = append(seeds, s.p.uniform(t))
-		}
-		seeds = append(append(seeds, s.p.heuristics()...), s.p.greedy())
+	if g.Seeds {
+		seeds = s.p.starts()
 	}
 	for i := range pop {
-		sc := pop[i].scheme
 		if i < len(seeds) && i < (len(pop)+1)/2 {
-			copy(sc, seeds[i])
+			copy(pop[i].scheme, seeds[i])
 		} else {
-			r := s.rng(2 + uint64(i))
-			change := r.Float64()
-			for l := range sc {
-				if sc[l] = uint8(r.IntN(s.p.pools)); l > 0 && r.Float64() > change {
-					sc[l] = sc[l-1]
-				}
-			}
+			s.p.draw(pop[i].scheme, s.rng(2+uint64(i)))
 		}
 	}
 	return s.judge(pop)
@@ -214,7 +202,7 @@ func (s *search) breed(child Scheme, pop []individual, g Genetic, r *rand.Rand) 
 	}
 	for n := g.Mutation; n > 0; n-- {
 		if n >= 1 || r.Float64() < n {
-			s.mutate(child, r)
+			s.p.perturb(child, r)
 		}
 	}
 }
@@ -257,50 +245,6 @@ func cross(child, other Scheme, kind string, r *rand.Rand) {
 	}
 }
 
-// mutate makes one of three changes: a layer goes to another pool; the boundary
-// of a stage moves (a layer joins its neighbour); a whole run of layers goes to
-// another pool. The last two keep the number of stages small, which single
-// layers cannot do without passing through worse schemes.
-func (s *search) mutate(sc Scheme, r *rand.Rand) {
-	if s.p.pools < 2 {
-		return
-	}
-	n, l := len(sc), r.IntN(len(sc))
-	other := func() uint8 { return uint8((int(sc[l]) + 1 + r.IntN(s.p.pools-1)) % s.p.pools) }
-	switch r.IntN(3) {
-	case 0:
-		sc[l] = other()
-	case 1:
-		at, to := boundary(sc, l)
-		sc[at] = to
-	default:
-		a, b := l, l
-		for a > 0 && sc[a-1] == sc[l] {
-			a--
-		}
-		for b < n-1 && sc[b+1] == sc[l] {
-			b++
-		}
-		if r.IntN(2) == 0 { // part of the run
-			a = l
-		}
-		for t := other(); a <= b; a++ {
-			sc[a] = t
-		}
-	}
-}
-
-// boundary returns the first layer at or after l, going round, whose left
-// neighbour is on another pool, and that pool; without any boundary, l itself.
-func boundary(sc Scheme, l int) (at int, to uint8) {
-	for i := range sc {
-		if k := (l + i) % len(sc); k > 0 && sc[k] != sc[k-1] {
-			return k, sc[k-1]
-		}
-	}
-	return l, sc[l]
-}
-
 // distinct mutates a child that its generation has already, a few times at most.
 // Two schemes with one hash, if ever, cost a needless mutation, no more.
 func (s *search) distinct(child Scheme, seen map[uint64]struct{}, r *rand.Rand) {
@@ -309,7 +253,7 @@ func (s *search) distinct(child Scheme, seen map[uint64]struct{}, r *rand.Rand) 
 		if _, ok := seen[h]; !ok {
 			break
 		}
-		s.mutate(child, r)
+		s.p.perturb(child, r)
 		h = child.hash()
 	}
 	seen[h] = struct{}{}

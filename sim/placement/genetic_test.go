@@ -43,8 +43,8 @@ func TestGeneticFindsTheOptimum(t *testing.T) {
 					p := smallProblem(t, i, o)
 					want := mustSearch(t, "exhaustive", p, Options{})
 					g := DefaultGenetic()
-					g.NoSeeds = !seeds
-					got := mustSearch(t, "genetic", p, Options{Seed: int64(i), Genetic: g})
+					g.Seeds = seeds
+					got := mustSearch(t, "genetic", p, Options{Seed: int64(i), Knobs: Knobs{Genetic: g}})
 					if got.Fitness.Value > want.Fitness.Value*(1+1e-12) {
 						t.Fatalf("instance %d: genetic %+v beats exhaustive %+v", i, got.Fitness, want.Fitness)
 					}
@@ -97,13 +97,13 @@ func TestGeneticHistory(t *testing.T) {
 		func(g *Genetic) { g.Selection = "roulette" },
 		func(g *Genetic) { g.Crossover = "one-point" },
 		func(g *Genetic) { g.Crossover, g.Elite = "uniform", 0 },
-		func(g *Genetic) { g.Generations, g.NoSeeds = 5, true },
+		func(g *Genetic) { g.Generations, g.Seeds = 5, false },
 		func(g *Genetic) { g.Patience, g.Mutation = 3, 0 },
 		func(g *Genetic) { g.Population, g.Elite, g.Tournament, g.CrossRate = 8, 7, 8, 0 },
 	} {
 		g := DefaultGenetic()
 		change(&g)
-		out := mustSearch(t, "genetic", benchLike(t), Options{Seed: 3, Genetic: g})
+		out := mustSearch(t, "genetic", benchLike(t), Options{Seed: 3, Knobs: Knobs{Genetic: g}})
 		h := out.History
 		improved := 0
 		for i := range h {
@@ -215,8 +215,8 @@ func TestOperators(t *testing.T) {
 			t.Errorf("%s makes up to %d boundaries", kind, changes)
 		}
 	}
-	for l, want := range map[int]int{0: 2, 2: 2, 3: 4, 5: 2} {
-		if at, to := boundary(Scheme{0, 0, 1, 1, 2, 2}, l); at != want || to != []uint8{0, 0, 0, 0, 1}[at] {
+	for l, want := range map[int][2]int{0: {2, 0}, 1: {1, 1}, 2: {2, 0}, 3: {3, 2}, 5: {1, 1}} {
+		if at, to := boundary(Scheme{0, 0, 1, 1, 2, 2}, l); at != want[0] || int(to) != want[1] {
 			t.Errorf("from %d: boundary %d, pool %d", l, at, to)
 		}
 	}

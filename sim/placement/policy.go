@@ -42,7 +42,43 @@ type Options struct {
 	Memo     *Memo          // schemes evaluated before, as of a search that was stopped; grows. nil: a new one
 	Scheme   Scheme         // of `fixed`
 	Devices  []int          // of `fixed`, per stage; nil: provisioned
-	Genetic  Genetic        // the zero value: DefaultGenetic()
+	Knobs
+}
+
+// Knobs are those of each policy. The zero value of one means its defaults.
+type Knobs struct {
+	Genetic   Genetic   `toml:"genetic"`
+	Local     Local     `toml:"local"`
+	Annealing Annealing `toml:"annealing"`
+	Tabu      Tabu      `toml:"tabu"`
+	Beam      Beam      `toml:"beam"`
+	Bayesian  Bayesian  `toml:"bayesian"`
+	Reinforce Reinforce `toml:"reinforce"` // of both networks
+}
+
+// DefaultKnobs returns the defaults of all policies.
+func DefaultKnobs() Knobs {
+	return Knobs{DefaultGenetic(), DefaultLocal(), DefaultAnnealing(), DefaultTabu(), DefaultBeam(), DefaultBayesian(), DefaultReinforce()}
+}
+
+// KnobError is what is wrong in the section of one policy.
+type KnobError struct {
+	Section string // as in [placement.genetic]
+	Err     error  // begins with the key, as in "elite = 99: …"
+}
+
+// Check validates the knobs of all policies.
+func (k *Knobs) Check() (wrong []KnobError) {
+	for _, c := range []KnobError{
+		{"genetic", k.Genetic.Validate()}, {"local", k.Local.Validate()}, {"annealing", k.Annealing.Validate()},
+		{"tabu", k.Tabu.Validate()}, {"beam", k.Beam.Validate()}, {"bayesian", k.Bayesian.Validate()},
+		{"reinforce", k.Reinforce.Validate()},
+	} {
+		if c.Err != nil {
+			wrong = append(wrong, c)
+		}
+	}
+	return wrong
 }
 
 // Generation is the state of a search after some evaluations.
@@ -86,8 +122,15 @@ var Policies = []Policy{
 	{"greedy", "each layer on the pool where it alone is best", runGreedy},
 	{"random", "the best of uniformly drawn schemes", runRandom},
 	{"genetic", "a population of schemes under selection, crossover and mutation", runGenetic},
-	{"exact", "the true optimum with its proof, by dynamic programming and bounds", runExact},
+	{"local", "hill climbing from several starts", runLocal},
+	{"annealing", "random changes, worse ones accepted ever more rarely", runAnnealing},
+	{"tabu", "the best neighbour, even if worse, but not back for a while", runTabu},
+	{"beam", "layer by layer, the best partial schemes kept", runBeam},
+	{"bayesian", "a Gaussian process says which schemes to try next", runBayesian},
+	{"reinforce-lstm", "an LSTM learns to draw schemes (as HeterPS)", runReinforceLSTM},
+	{"reinforce-rnn", "a plain recurrent network learns to draw schemes", runReinforceRNN},
 	{"exhaustive", "every scheme: the true optimum, small problems only", runExhaustive},
+	{"exact", "the true optimum with its proof, by dynamic programming and bounds", runExact},
 }
 
 // PolicyNames returns the names of Policies.

@@ -20,12 +20,14 @@ type search struct {
 	ev  *Evaluator
 	evs []*Evaluator // of the workers; evs[0] is ev
 
+	procs   int // GOMAXPROCS when the search began
 	memo    *Memo
 	pending []int // scratch of evaluateAll: what the workers evaluate
 	entries []int // scratch of evaluateAll: in the memo, or < 0
 
 	best                 Scheme
-	plan                 *Plan // of devices that were given; nil: of best
+	worst                float64 // the lowest value of a feasible scheme seen; 0: none
+	plan                 *Plan   // of devices that were given; nil: of best
 	fitness              Fitness
 	evaluations, repeats int
 	history              []Generation
@@ -47,7 +49,7 @@ type search struct {
 }
 
 func newSearch(ctx context.Context, p *Problem, opt Options) *search {
-	s := &search{ctx: ctx, p: p, opt: opt, ev: NewEvaluator(p), memo: opt.Memo, best: make(Scheme, p.layers)}
+	s := &search{ctx: ctx, p: p, opt: opt, ev: NewEvaluator(p), procs: runtime.GOMAXPROCS(0), memo: opt.Memo, best: make(Scheme, p.layers)}
 	if s.memo == nil {
 		s.memo = NewMemo(p)
 	}
@@ -106,7 +108,10 @@ func (s *search) count(sc Scheme, f Fitness) {
 	s.archive(sc, f)
 	s.keep(sc, f)
 	s.reached.add(s.p, f)
-	if s.evaluations == 1 || f.Value > s.fitness.Value || (f.Value == s.fitness.Value && f.Feasible && f.Price < s.fitness.Price) {
+	if f.Feasible && (s.worst == 0 || f.Value < s.worst) {
+		s.worst = f.Value
+	}
+	if s.evaluations == 1 || better(f, s.fitness) {
 		s.fitness = f
 		copy(s.best, sc)
 		if !s.population && f.Feasible {
@@ -116,11 +121,18 @@ func (s *search) count(sc Scheme, f Fitness) {
 }
 
 // batch is how many schemes of evaluateAll are evaluated before it asks whether
-// to stop, and grain how many of them a worker takes at a time.
-const (
-	batch = 256
-	grain = 16
-)
+// to stop.
+const batch = 256
+
+// grain is how many schemes a worker takes at a time: some ten microseconds of
+// work, beside which waking a goroutine is cheap.
+func (s *search) grain() int {
+	n := 256
+	if s.opt.Fidelity == Recurrence {
+		n = 32
+	}
+	return max(1, n/s.p.layers)
+}
 
 // evaluateAll is evaluate for many schemes on all workers. Figures, history and
 // best come out as if they had been evaluated one after the other.
@@ -204,37 +216,52 @@ func (s *search) evaluateBatch(scs []Scheme, out []Fitness) {
 	}
 }
 
-// work evaluates the pending schemes, on as many goroutines as are worth it.
+// work evaluates the pending schemes.
 func (s *search) work(scs []Scheme, out []Fitness) {
-	workers := s.opt.Workers
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = max(1, min(workers, len(s.pending)/grain))
-	for len(s.evs) < workers {
+	for len(s.evs) < s.workers(len(s.pending)) {
 		if len(s.evs) == 0 {
 			s.evs = append(s.evs, s.ev)
 		} else {
 			s.evs = append(s.evs, NewEvaluator(s.p))
 		}
 	}
+	s.each(len(s.pending), s.grain(), func(worker, i int) {
+		at := s.pending[i]
+		out[at] = s.compute(s.evs[worker], scs[at])
+	})
+}
+
+// workers returns how many goroutines share n pieces of work.
+func (s *search) workers(n int) int {
+	w := s.opt.Workers
+	if w < 1 {
+		w = s.procs
+	}
+	return max(1, min(w, n))
+}
+
+// each calls do for 0 to n-1, on as many goroutines as are worth it when each
+// takes grain of them at a time. do must not depend on the worker but for scratch
+// memory.
+func (s *search) each(n, grain int, do func(worker, i int)) {
+	workers := max(1, min(s.workers(n), n/grain))
 	if workers == 1 {
-		for _, i := range s.pending {
-			out[i] = s.compute(s.ev, scs[i])
+		for i := range n {
+			do(0, i)
 		}
 		return
 	}
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for _, ev := range s.evs[:workers] {
+	for worker := range workers {
 		group.Go(func() {
 			for {
-				from := int(next.Add(grain)) - grain
-				if from >= len(s.pending) {
+				from := int(next.Add(int64(grain))) - grain
+				if from >= n {
 					return
 				}
-				for _, i := range s.pending[from:min(from+grain, len(s.pending))] {
-					out[i] = s.compute(ev, scs[i])
+				for i := from; i < min(from+grain, n); i++ {
+					do(worker, i)
 				}
 			}
 		})
@@ -304,6 +331,11 @@ func (s *search) rng(purpose uint64) *rand.Rand {
 	}
 	s.pcg.Seed(uint64(s.opt.Seed), purpose)
 	return s.rand
+}
+
+// stream returns a generator of its own for one purpose of a search.
+func (s *search) stream(purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(s.opt.Seed), purpose))
 }
 
 // uniform returns the scheme with every layer on pool t.
