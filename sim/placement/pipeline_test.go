@@ -181,6 +181,7 @@ func TestClosedFormBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, 8, 2, 8)
 		s.Merge, s.Communication, s.Lookups = Contiguous, Overlap, nil
+		s.Sync, s.Servers = NoSync, 0
 		for i := range s.Model.Edges {
 			s.Model.Edges[i].Seconds = 0 // the closed form charges both directions of these to one port
 		}
