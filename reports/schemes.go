@@ -32,10 +32,11 @@ var schemesPlot = comparePlot{
 	csv:  schemesCSV,
 }
 
-const (
-	schemeHead vg.Length = 22 // the policies above a scheme
-	maxSchemes           = 12 // drawn; of more, those of the best
-)
+// schemeHead is the room for the policies above a scheme.
+const schemeHead vg.Length = 22
+
+// maxSchemes is how many schemes are drawn: of more, the best.
+const maxSchemes = 12
 
 // sharedScheme is a scheme and the policies that chose it, at their best seed.
 type sharedScheme struct {

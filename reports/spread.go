@@ -49,22 +49,18 @@ func spreads(c *sim.Comparison) []spreadMetric {
 
 func drawSpread(dc draw.Canvas, c *sim.Comparison) {
 	all := standings(c)
-	var panels []*plot.Plot
-	var shares []float64
-	for _, k := range spreads(c) {
-		panels, shares = append(panels, spreadPanel(all, k)), append(shares, 1)
-	}
+	kinds := spreads(c)
 	legend := []legendItem{dotItem("a seed", pencil, 2.2), {"median", func(c *draw.Canvas, box vg.Rectangle) {
 		x := (box.Min.X + box.Max.X) / 2
 		c.StrokeLine2(solid(ink, 1.6), x, box.Min.Y, x, box.Max.Y)
 	}}}
 	dc = headed(dc, "Replacement policies", comparisonTitle(c), comparisonSubtitle(c), legend)
-	height := (dc.Max.Y - dc.Min.Y) / vg.Length(len(panels))
-	for i, p := range panels {
+	height := (dc.Max.Y - dc.Min.Y) / vg.Length(len(kinds))
+	for i, k := range kinds {
 		part := dc
 		part.Max.Y = dc.Max.Y - vg.Length(i)*height
 		part.Min.Y = part.Max.Y - height + 6
-		drawPanels(part, []float64{1}, p)
+		drawPanels(part, []float64{1}, spreadPanel(all, k))
 	}
 }
 

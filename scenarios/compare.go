@@ -22,15 +22,17 @@ type Comparing struct {
 	Policies []string // known names, each once
 	Seeds    int      // from the scenario's on; 0: 1
 	Version  string
-	// Progress is told, by one goroutine at a time, when a run begins and ends; nil: no one is.
+	// Progress is told, by one goroutine at a time, when a run begins and ends, and now
+	// and then while it searches; nil: no one is.
 	Progress func(CompareProgress)
 }
 
 // CompareProgress is how far a comparison is.
 type CompareProgress struct {
 	Done, All int
-	Policy    string // of the run that has begun, or ended
+	Policy    string // of the run that there is news of
 	Seed      int64
+	Search    placement.Progress // of that run; zero: it has not begun, or is over
 }
 
 // ComparePlacements searches the target scheme of the experiment by each placement
@@ -53,12 +55,13 @@ func (s *Scenario) ComparePlacements(ctx context.Context, how Comparing) (*sim.C
 			pol, _ := placement.LookupPolicy(policy)
 			return pol.Stochastic()
 		},
-		do: func(run *sim.ComparedRun) error {
+		do: func(run *sim.ComparedRun, tell func(placement.Progress)) error {
 			one := *s
 			if err := one.SetPlacement(run.Policy); err != nil {
 				return err
 			}
 			one.SetSeed(run.Seed)
+			one.Search.Progress = tell
 			one.Search.Workers = 1 // runs share the processors
 			return one.comparePlacement(ctx, how, set, simulated, run)
 		},
@@ -104,9 +107,9 @@ func (s *Scenario) CompareReplacements(ctx context.Context, how Comparing) (*sim
 	return s.compare(ctx, how, comparison{
 		by:    sim.Replacements,
 		draws: func(string) bool { return true },
-		do: func(run *sim.ComparedRun) error {
+		do: func(run *sim.ComparedRun, tell func(placement.Progress)) error {
 			one := *s
-			one.Sweep = nil
+			one.Sweep, one.Search.Progress = nil, tell
 			if err := one.SetReplacement(run.Policy); err != nil {
 				return err
 			}
@@ -153,7 +156,7 @@ func searched(run *sim.ComparedRun, outcome *placement.Outcome) {
 type comparison struct {
 	by    string
 	draws func(policy string) bool // seeds matter
-	do    func(run *sim.ComparedRun) error
+	do    func(run *sim.ComparedRun, tell func(placement.Progress)) error
 }
 
 // compare does every run of a comparison.
@@ -175,9 +178,9 @@ func (s *Scenario) compare(ctx context.Context, how Comparing, by comparison) (*
 	errs := make([]error, len(runs))
 	_ = parallel(len(runs), func(i int) error { // every error has its place in errs
 		if errs[i] = ctx.Err(); errs[i] == nil {
-			tell(&runs[i], 0)
-			errs[i] = finding(&runs[i], by.do(&runs[i]))
-			tell(&runs[i], 1)
+			news := tell(&runs[i])
+			errs[i] = finding(&runs[i], by.do(&runs[i], news.search))
+			news.end()
 		}
 		return nil
 	})
@@ -200,18 +203,34 @@ func (s *Scenario) fidelity() placement.Fidelity {
 	return s.Search.Fidelity
 }
 
-// teller returns a function that counts the runs that are done and passes it on.
-func teller(progress func(CompareProgress), all int) func(run *sim.ComparedRun, done int) {
+// news passes on what there is to tell of one run.
+type news struct {
+	search func(placement.Progress) // nil: nobody wants to know
+	end    func()
+}
+
+// teller returns a function that tells of the begin of a run and returns what tells the
+// rest.
+func teller(progress func(CompareProgress), all int) func(run *sim.ComparedRun) news {
 	if progress == nil {
-		return func(*sim.ComparedRun, int) {}
+		return func(*sim.ComparedRun) news { return news{end: func() {}} }
 	}
 	var mu sync.Mutex
 	total := 0
-	return func(run *sim.ComparedRun, done int) {
-		mu.Lock()
-		defer mu.Unlock()
-		total += done
-		progress(CompareProgress{Done: total, All: all, Policy: run.Policy, Seed: run.Seed})
+	return func(run *sim.ComparedRun) news {
+		at := CompareProgress{All: all, Policy: run.Policy, Seed: run.Seed}
+		tell := func(done int, search placement.Progress) {
+			mu.Lock()
+			defer mu.Unlock()
+			total += done
+			at.Done, at.Search = total, search
+			progress(at)
+		}
+		tell(0, placement.Progress{})
+		return news{
+			search: func(p placement.Progress) { tell(0, p) },
+			end:    func() { tell(1, placement.Progress{}) },
+		}
 	}
 }
 

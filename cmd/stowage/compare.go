@@ -110,7 +110,7 @@ func (f *compareFlags) run(c *cobra.Command, paths []string) error {
 // stopped is that of its finished runs; it comes with an error.
 func (f *compareFlags) one(c *cobra.Command, s *scenarios.Scenario, further bool) (*sim.Comparison, error) {
 	bar := newProgress(c.ErrOrStderr(), time.Now)
-	how := scenarios.Comparing{Seeds: f.seeds, Version: version, Progress: func(p scenarios.CompareProgress) { bar.compared(s.Name, p) }}
+	how := scenarios.Comparing{Seeds: f.seeds, Version: version, Progress: func(p scenarios.CompareProgress) { bar.compared(s, p) }}
 	var r *sim.Comparison
 	var err error
 	if len(f.replacements.names) > 0 {
@@ -190,9 +190,19 @@ func (f *compareFlags) printAll(w io.Writer, all []*sim.Comparison) error {
 	return reports.CompareGaps(w, all, terminalWidth())
 }
 
-// compared says how far a comparison is.
-func (p *progress) compared(scenario string, at scenarios.CompareProgress) {
-	if p.due() {
-		p.line(fmt.Sprintf("%s: %d of %d runs; now %s, seed %d", scenario, at.Done, at.All, at.Policy, at.Seed))
+// compared says how far a comparison is, and what the search that there is news of has
+// found.
+func (p *progress) compared(s *scenarios.Scenario, at scenarios.CompareProgress) {
+	if !p.due() {
+		return
 	}
+	text := fmt.Sprintf("%s: %d of %d runs; %s, seed %d", s.Name, at.Done, at.All, at.Policy, at.Seed)
+	if found := at.Search; found.Best.Feasible {
+		best, _ := sim.Natural(string(s.Problem.Objective), found.Best.Value)
+		text += fmt.Sprintf(": %d schemes, best %.4g", found.Evaluations, best)
+		if found.Bound > 0 {
+			text += fmt.Sprintf(", gap %.2g %%", sim.Gap(found.Best.Value, found.Bound))
+		}
+	}
+	p.line(text)
 }

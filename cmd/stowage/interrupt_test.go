@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stowage/scenarios"
+	"stowage/sim/placement"
 )
 
 // longScenario takes minutes: 10 000 rounds of 4096 micro-batches. Its search
@@ -148,5 +151,43 @@ func TestInterruptEarly(t *testing.T) {
 		if _, err := os.Stat("out"); err == nil {
 			t.Errorf("%s: something was written", placement)
 		}
+	}
+}
+
+// A comparison that is interrupted before a run is over writes nothing.
+func TestInterruptCompare(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFile(t, "a.toml", longScenario)
+	writeFile(t, "b.toml", longScenario)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"compare", "--placement", "genetic,greedy", "a.toml", "b.toml"}, &out, &errs)
+	want := "stowage: a: interrupted before a run was over; nothing is written\n" +
+		"stowage: interrupted: 1 of 2 scenarios were not compared\n"
+	if code != exitFailed || errs.String() != want || out.Len() > 0 {
+		t.Errorf("exit code %d, standard output %q, standard error:\n%swant:\n%s", code, &out, &errs, want)
+	}
+	if _, err := os.Stat("out"); err == nil {
+		t.Error("something was written")
+	}
+}
+
+// The line on a terminal names the run and what its search has found.
+func TestCompareProgress(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(0, 0)
+	p := &progress{w: &b, now: func() time.Time { return now }, every: time.Second}
+	s := &scenarios.Scenario{Name: "ctr", Problem: placement.Spec{Objective: placement.Cost}}
+	at := scenarios.CompareProgress{Done: 3, All: 60, Policy: "random", Seed: 4}
+	p.compared(s, at)
+	at.Search = placement.Progress{Evaluations: 1200, Best: placement.Fitness{Value: 4, Feasible: true}, Bound: 5}
+	p.compared(s, at) // too soon
+	now = now.Add(time.Second)
+	p.compared(s, at)
+	want := "\rctr: 3 of 60 runs; random, seed 4\rctr: 3 of 60 runs; random, seed 4: 1200 schemes, best 0.25, gap 25 %"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", &b, want)
 	}
 }
