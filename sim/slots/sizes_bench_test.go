@@ -30,7 +30,8 @@ func TestBareRuns(t *testing.T) {
 }
 
 // BenchmarkSizes reports eight sizes in one pass: how many bare runs at the fourth
-// of them it takes the time of, and what share of eight bare runs, one at each.
+// of them it takes the time of, and what share of eight bare runs, one at each; and
+// where misses are not those of one order, how many times bareMarks it takes.
 func BenchmarkSizes(b *testing.B) {
 	for _, trace := range curveTraces {
 		rows := int(trace.rows)
@@ -61,6 +62,11 @@ func BenchmarkSizes(b *testing.B) {
 					n++
 				}
 				lookups := float64(n) * float64(len(keys))
+				if bare.policy != "lru" {
+					floor := forcedTime(bare.policy, keys, rows, sizes)
+					b.ReportMetric(floor, "floor-ns/lookup")
+					b.ReportMetric(float64(pass)/lookups/floor, "floors")
+				}
 				b.ReportMetric(float64(pass)/lookups, "cpu-ns/lookup")
 				b.ReportMetric(float64(one)/lookups, "bare-ns/lookup")
 				b.ReportMetric(float64(pass)/float64(one), "bare-runs")
@@ -69,6 +75,18 @@ func BenchmarkSizes(b *testing.B) {
 			})
 		}
 	}
+}
+
+// forcedTime returns the ns per lookup of bareMarks, on lookups after the tables have
+// filled up.
+func forcedTime(policy string, keys []uint32, rows int, sizes []int) float64 {
+	const lookups = 2e6
+	forced := forcedRows(policy, keys[:rows+lookups], rows, sizes, rows)
+	marks := make([]uint16, rows)
+	bareMarks(forced, marks) // the first touch of its memory
+	start := cpuTime()
+	bareMarks(forced, marks)
+	return float64(cpuTime()-start) / lookups
 }
 
 // BenchmarkReplayerSizes reports what a Replayer of eight sizes of one policy takes of
