@@ -144,7 +144,7 @@ func (p *Problem) pace(compute, fetch, cycle float64) float64 {
 
 // pastTimes are the times that rows and state take past the slots, before computing
 // and after it. Bypassed rows come while the devices read their own memory, which is
-// part of computing and hides them (rounds.Extraction: T_cpu beside T_local); the
+// part of computing and hides them (package rounds: T_cpu beside T_local); the
 // result is what it does not hide. After computing they go back, optimizer state on the
 // hosts is read and written, and a pass is written back; in inference nothing is.
 func (ev *Evaluator) pastTimes(i, k int) (before, after float64) {

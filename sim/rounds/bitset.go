@@ -1,7 +1,5 @@
 package rounds
 
-import "math/bits"
-
 // bitset is a set of rows. A nil one ignores what is set and cleared.
 type bitset []uint64
 
@@ -35,11 +33,4 @@ func (b bitset) fill(rows int64) {
 	if rest := rows % 64; rest > 0 {
 		b[len(b)-1] = 1<<rest - 1
 	}
-}
-
-func (b bitset) count() (n int64) {
-	for _, w := range b {
-		n += int64(bits.OnesCount64(w))
-	}
-	return n
 }

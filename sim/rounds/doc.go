@@ -23,13 +23,18 @@
 //
 // A [Tier] is host DRAM, an SSD or a set of parameter servers, with its costs. A
 // [Hierarchy] says where each row is: it is a state machine of rows and tiers,
-// without a clock. Its [Traffic] counts rows, and Traffic.Seconds prices them.
+// without a clock. Its [Traffic] counts rows.
 //
 // # Extraction
 //
-// [Extraction] prices the bytes of a round by source (host, peers, the own memory),
-// and [SourceTimes] composes them. A [Layout] says which rows several accelerators
-// replicate, which they partition, and what share of lookups each source then serves.
+// The devices read the rows of a round from several sources at once. What reads peers
+// and the own memory is the same cores, the host is read by a few of their own, so that
+// an extraction takes
+//
+//	T_index + max(T_cpu, T_remote + T_local)
+//
+// (UGache, SOSP 2023: factored extraction). The tests check the rule against the times
+// that its artefact logged, and the feed against the rule.
 //
 // # Exchange
 //

@@ -18,14 +18,6 @@ type Demand struct {
 // Devices returns W.
 func (d *Demand) Devices() int { return len(d.Rows) }
 
-// Unique returns the distinct rows of the global batch that are not replicated.
-func (d *Demand) Unique() (n int) {
-	for _, b := range d.Buckets {
-		n += b
-	}
-	return n
-}
-
 // MaxBucket returns the most distinct rows that one accelerator owns: the length to
 // which padded collectives fill up every bucket.
 func (d *Demand) MaxBucket() (n int) {
@@ -33,16 +25,6 @@ func (d *Demand) MaxBucket() (n int) {
 		n = max(n, b)
 	}
 	return n
-}
-
-// Inflation returns by what padding multiplies the rows of a collective: MaxBucket x
-// W / Unique. It is 1 without rows.
-func (d *Demand) Inflation() float64 {
-	unique := d.Unique()
-	if unique == 0 {
-		return 1
-	}
-	return float64(d.MaxBucket()*d.Devices()) / float64(unique)
 }
 
 // pulled is the bytes that go from owners to the devices that need their rows, of row

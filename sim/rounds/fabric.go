@@ -29,23 +29,6 @@ type Fabric struct {
 	Link    hw.Link
 }
 
-// Validate says which value is not accepted, and what would be.
-func (f *Fabric) Validate() error {
-	switch {
-	case f.Devices < 1:
-		return fmt.Errorf("devices = %d: want at least 1", f.Devices)
-	case f.Wiring != Switched && f.Wiring != Meshed && f.Wiring != CubeMesh:
-		return fmt.Errorf("wiring = %q: want %s, %s or %s", string(f.Wiring), Switched, Meshed, CubeMesh)
-	case f.Wiring == CubeMesh && f.Devices > 8:
-		return fmt.Errorf("wiring = %q with %d devices: a hybrid cube mesh has at most 8", string(f.Wiring), f.Devices)
-	case f.Devices > 1 && !(f.Link.Bandwidth > 0):
-		return fmt.Errorf("link %q: bandwidth = %v: want more than 0 between %d devices", f.Link.Name, f.Link.Bandwidth, f.Devices)
-	case f.Link.Latency < 0:
-		return fmt.Errorf("link %q: latency = %v: want at least 0", f.Link.Name, f.Link.Latency)
-	}
-	return nil
-}
-
 // Relay returns the device that bytes pass through on their way, if one is needed.
 // On a cube mesh bytes go straight to the own quad (id / 4 equal) and to the like in
 // the other quad ((id + 4) mod 8), and to others through that one (Paddle,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -244,25 +243,6 @@ func TestAllToAllAsTransfers(t *testing.T) {
 		got, want := play(t, f, uneven).Seconds(), f.AllToAll(uneven).Seconds
 		if got < want*(1-1e-6) || got > 1.5*want {
 			t.Errorf("%s, uneven: the transfers take %g s, the closed form %g", wiring, got, want)
-		}
-	}
-}
-
-func TestFabricValidate(t *testing.T) {
-	for _, f := range []*Fabric{fabric(8, CubeMesh, 0), fabric(3, Meshed, 1), {Devices: 1, Wiring: Switched}} {
-		if err := f.Validate(); err != nil {
-			t.Errorf("%+v: %v", f, err)
-		}
-	}
-	for want, f := range map[string]*Fabric{
-		"devices = 0: want at least 1":                      fabric(0, Switched, 0),
-		`wiring = "ring": want switch, mesh or cube-mesh`:   fabric(4, "ring", 0),
-		`wiring = "cube-mesh" with 9 devices`:               fabric(9, CubeMesh, 0),
-		`link "": bandwidth = 0 B/s: want more than 0 betw`: {Devices: 2, Wiring: Meshed},
-		`link "link": latency = -1ns: want at least 0`:      fabric(4, Meshed, -1),
-	} {
-		if err := f.Validate(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", f, err, want)
 		}
 	}
 }

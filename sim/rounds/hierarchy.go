@@ -58,28 +58,6 @@ type Traffic struct {
 	Drops       int // clean copies that host memory forgot
 }
 
-// Add returns the sum of two counts.
-func (t Traffic) Add(u Traffic) Traffic {
-	return Traffic{
-		HostReads:   t.HostReads + u.HostReads,
-		StoreReads:  t.StoreReads + u.StoreReads,
-		HostFills:   t.HostFills + u.HostFills,
-		HostWrites:  t.HostWrites + u.HostWrites,
-		StoreWrites: t.StoreWrites + u.StoreWrites,
-		Drops:       t.Drops + u.Drops,
-	}
-}
-
-// Seconds returns how long the traffic keeps host memory and the store busy when
-// a row has the given bytes. The two work at the same time; which waits for which
-// is the caller's business. Host memory gathers every row that goes up and every
-// row that goes down to the store, and scatters the rows that it keeps.
-func (t Traffic) Seconds(host, store *Tier, row float64) (hostSeconds, storeSeconds float64) {
-	h := float64(t.HostReads + t.StoreReads + t.HostFills + t.HostWrites + t.StoreWrites)
-	up, down := float64(t.StoreReads), float64(t.StoreWrites)
-	return host.Seconds(h, h*row), store.Seconds(up, up*row) + store.Seconds(down, down*row)
-}
-
 // Hierarchy says which tiers hold each row of a layer while rows move between
 // them and the slots. It has no clock and belongs to one goroutine. Rows that are
 // read find the last version that was written: a copy that is newer than the ones
@@ -318,32 +296,4 @@ func (h *Hierarchy) pass(k uint32, t *Traffic) Level {
 		h.keep(k, h.leaveStore(k), t)
 	}
 	return Store
-}
-
-// Places says where copies of a row are.
-type Places struct {
-	Slot, Host, Store bool
-}
-
-// Where returns where copies of row k are.
-func (h *Hierarchy) Where(k uint32) Places {
-	p := Places{Slot: h.slotted.get(k)}
-	if h.whole {
-		p.Host = !p.Slot || h.cfg.Slots == Inclusive
-		return p
-	}
-	p.Host = h.cache.find(k) != none
-	p.Store = h.stored == nil || h.stored.get(k)
-	return p
-}
-
-// Cached returns how many rows host memory holds.
-func (h *Hierarchy) Cached() int64 {
-	switch {
-	case !h.whole:
-		return int64(len(h.cache.nodes))
-	case h.cfg.Slots == Inclusive:
-		return h.cfg.Rows
-	}
-	return h.cfg.Rows - h.slotted.count()
 }

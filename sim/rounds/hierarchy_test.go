@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"stowage/hw"
 	"stowage/sim/slots"
 )
 
@@ -386,15 +385,6 @@ func TestHierarchyOwed(t *testing.T) {
 	h.Fetch(moves(false, 4))
 	if got, want := h.Evict(moves(false, 4)), (Traffic{HostWrites: 1, StoreWrites: 1}); got != want {
 		t.Errorf("row 4 pushed row 3 out by %+v, want %+v", got, want)
-	}
-}
-
-func TestTrafficSeconds(t *testing.T) {
-	host := HostTier(hw.Gather{Rows: 1e6}, 0)
-	store := SSDTier(hw.SSD{Bandwidth: 1e6}, 0, 0)
-	h, s := Traffic{HostReads: 1, StoreReads: 2, HostFills: 4, HostWrites: 8, StoreWrites: 16, Drops: 32}.Seconds(&host, &store, 100)
-	if !near(h, 31e-6) || !near(s, 18*100e-6) {
-		t.Errorf("host memory is busy for %g s, the store for %g, want 31e-6 and 1.8e-3", h, s)
 	}
 }
 

@@ -163,7 +163,7 @@ func (f *Feed) fetchAll(p *engine.Process) {
 }
 
 // extractAll lets the devices read the rows of a round, each those that it looks
-// up. It takes, as Extraction says, max(T_cpu, T_remote + T_local): bypassed rows come
+// up. It takes max(T_cpu, T_remote + T_local), see doc.go: bypassed rows come
 // from host memory; at the same time others' rows come over the links between the
 // devices, and then the own memory is read, which also has what the others sent. What
 // of T_local the host does not hide is left to the computing side.

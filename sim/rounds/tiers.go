@@ -34,12 +34,6 @@ type Tier struct {
 // buffered (ssd_sparse_table.cc).
 const PaddleBatch = 1024
 
-// HostTier is host DRAM that one socket gathers rows from: n rows of b bytes take
-// n / Rows + n*b / Bandwidth of g.
-func HostTier(g hw.Gather, rows int64) Tier {
-	return Tier{Name: "host", Rows: rows, Gather: g}
-}
-
 // SSDTier is the flash of a node, read in double-buffered batches of PaddleBatch
 // rows. Latency is that of one batched get, software included: hw.SSD has none. A node
 // whose hw.SSD is zero has no such tier.

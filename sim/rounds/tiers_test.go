@@ -22,9 +22,9 @@ func TestTierSeconds(t *testing.T) {
 		rows, bytes float64
 		want        float64
 	}{
-		{"nothing", HostTier(gather, 0), 0, 0, 0},
-		{"host: per-row cost and bytes", HostTier(gather, 0), 1000, 512e3, 1e-3 + 0.512e-3},
-		{"half a row", HostTier(gather, 0), 0.5, 256, 0.5e-6 + 0.256e-6},
+		{"nothing", hostTier(gather, 0), 0, 0, 0},
+		{"host: per-row cost and bytes", hostTier(gather, 0), 1000, 512e3, 1e-3 + 0.512e-3},
+		{"half a row", hostTier(gather, 0), 0.5, 256, 0.5e-6 + 0.256e-6},
 		{"ssd: bound by accesses", SSDTier(hw.SSD{Bandwidth: 1e9, IOPS: 1e5}, 0, 0), 1000, 512e3, 1e-2},
 		{"ssd: bound by bytes", SSDTier(hw.SSD{Bandwidth: 1e9, IOPS: 1e5}, 0, 0), 1000, 100e6, 0.1},
 		// Batches of 1024 are busy for 10.24 ms, more than the latency: it shows once.
@@ -51,7 +51,7 @@ func TestTierSeconds(t *testing.T) {
 func TestTierMeasuredHybrid(t *testing.T) {
 	const keys, row = 1 << 20, 64 * 4
 	hbm := Tier{Name: "hbm", Gather: hw.Gather{Rows: 1.982e9}}
-	host := HostTier(hw.Gather{Bandwidth: 15e9}, 0)
+	host := hostTier(hw.Gather{Bandwidth: 15e9}, 0)
 	for _, c := range []struct {
 		name     string
 		hosted   float64 // share of values
@@ -129,4 +129,10 @@ func TestTierValidate(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", tier, err, want)
 		}
 	}
+}
+
+// hostTier is host DRAM that one socket gathers rows from: n rows of b bytes take
+// n / Rows + n*b / Bandwidth of g.
+func hostTier(g hw.Gather, rows int64) Tier {
+	return Tier{Name: "host", Rows: rows, Gather: g}
 }

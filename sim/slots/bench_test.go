@@ -136,7 +136,7 @@ func BenchmarkPlan(b *testing.B) {
 		b.Run("policy="+p.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := RoundCounts(trace, Config{Slots: 50000, Policy: p.Name}, 2); err != nil {
+				if _, err := roundCounts(trace, Config{Slots: 50000, Policy: p.Name}, 2); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -40,17 +40,17 @@ func TestLookaheadTheorems(t *testing.T) {
 		trace := record(t, 24, drawRounds(t, 24, 30, 8))
 		ahead := rapid.IntRange(0, 3).Draw(t, "look-ahead")
 		slots := MinSlots(trace, ahead) + rapid.IntRange(0, 4).Draw(t, "spare")
-		total := func(policy string, window int) Counts {
-			r, err := HitRatios(trace, Config{Policy: policy, Window: window}, []int{slots}, ahead)
+		counts := func(policy string, window int) Counts {
+			c, err := total(trace, Config{Policy: policy, Window: window}, slots, ahead)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return r[0].Total
+			return c
 		}
-		if got, want := total("lookahead", trace.Rounds()), total("min", 0); got.Misses != want.Misses {
+		if got, want := counts("lookahead", trace.Rounds()), counts("min", 0); got.Misses != want.Misses {
 			t.Fatalf("with a window of all %d rounds %d misses, min %d", trace.Rounds(), got.Misses, want.Misses)
 		}
-		if got, want := total("lookahead", -1), total("lru", 0); got != want {
+		if got, want := counts("lookahead", -1), counts("lru", 0); got != want {
 			t.Fatalf("without a window %+v, lru %+v", got, want)
 		}
 

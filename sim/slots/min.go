@@ -32,16 +32,13 @@ type belady struct {
 
 func newMIN(t *Table) (policy, error) {
 	cfg := t.cfg
-	if cfg.future == nil && cfg.Future != nil {
-		cfg.future = foresee(cfg.Future)
-	}
-	if cfg.future == nil {
+	if cfg.Future == nil {
 		return &belady{t: t}, nil
 	}
-	n, buckets := cfg.occupiable(), cfg.future.trace.Rounds()+1
+	n, buckets := cfg.occupiable(), cfg.Future.Rounds()+1
 	return &belady{
 		t:      t,
-		future: cfg.future,
+		future: foresee(cfg.Future),
 		nodes:  make([]node, n),
 		at:     make([]int32, n),
 		heads:  make([]int32, buckets),

@@ -398,7 +398,7 @@ func TestRoundsOfOne(t *testing.T) {
 		for i := range keys {
 			rounds = append(rounds, keys[i:i+1])
 		}
-		counts, err := RoundCounts(record(t, 20, rounds), cfg, 0)
+		counts, err := roundCounts(record(t, 20, rounds), cfg, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -458,11 +458,11 @@ func TestMINRoundTheorem(t *testing.T) {
 				if refusing(p.Name) {
 					continue
 				}
-				r, err := HitRatios(trace, Config{Policy: p.Name, Window: aWindow(slots)}, []int{slots}, ahead)
+				c, err := total(trace, Config{Policy: p.Name, Window: aWindow(slots)}, slots, ahead)
 				if err != nil {
 					t.Fatal(err)
 				}
-				misses[p.Name] = r[0].Total.Misses
+				misses[p.Name] = c.Misses
 			}
 			for name, m := range misses {
 				if m < misses["min"] {
@@ -481,12 +481,12 @@ func TestMINExhaustive(t *testing.T) {
 		trace := record(t, rows, drawRounds(t, rows, 8, 3))
 		ahead := rapid.IntRange(0, 2).Draw(t, "look-ahead")
 		slots := min(MinSlots(trace, ahead)+rapid.IntRange(0, 2).Draw(t, "spare"), rows)
-		r, err := HitRatios(trace, Config{Policy: "min"}, []int{slots}, ahead)
+		c, err := total(trace, Config{Policy: "min"}, slots, ahead)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := leastMisses(trace, ahead, slots, rows); r[0].Total.Misses != want {
-			t.Fatalf("%d slots, look-ahead %d: min misses %d, the least is %d", slots, ahead, r[0].Total.Misses, want)
+		if want := leastMisses(trace, ahead, slots, rows); c.Misses != want {
+			t.Fatalf("%d slots, look-ahead %d: min misses %d, the least is %d", slots, ahead, c.Misses, want)
 		}
 	})
 }

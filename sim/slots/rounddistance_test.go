@@ -82,7 +82,7 @@ func TestRoundCurveIsOrderedLRU(t *testing.T) {
 func TestTableIsNoStackAlgorithm(t *testing.T) {
 	trace := record(t, 6, [][]uint32{{0}, {1}, {2}, {3}, {0, 1, 2}, {4, 5}, {0}})
 	misses := func(slots int) (m []int) {
-		counts, err := RoundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
+		counts, err := roundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestRoundCurveBoundsTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trace := record(t, 40, drawRounds(t, 40, 60, 12))
 		for slots := MinSlots(trace, 0); slots <= 41; slots++ {
-			counts, err := RoundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
+			counts, err := roundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestRoundCurveNearTable(t *testing.T) {
 	trace := inRounds(t, 1e5, intZipf(1e5, 1e6), 8192)
 	c := roundDistances(t, trace, 0).Unique()
 	for _, slots := range []int{MinSlots(trace, 0), 5000, 10000, 20000, 40000, 1e5} {
-		counts, err := RoundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
+		counts, err := roundCounts(trace, Config{Slots: slots, Policy: "lru"}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

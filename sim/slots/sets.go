@@ -120,13 +120,10 @@ func newSets(t *Table) (*sets, error) {
 	case byLookups:
 		x.lookups = make([]uint64, cfg.Rows)
 	case byNextUse:
-		x.future = cfg.future
-		if x.future == nil && cfg.Future != nil {
-			x.future = foresee(cfg.Future)
-		}
-		if x.future == nil {
+		if cfg.Future == nil {
 			return nil, noFuture(cfg.Policy)
 		}
+		x.future = foresee(cfg.Future)
 	}
 	return x, nil
 }

@@ -25,7 +25,7 @@ func BenchmarkPlanSets(b *testing.B) {
 			b.Run(fmt.Sprintf("policy=%s/ways=%d", p, ways), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := RoundCounts(trace, Config{Slots: 50000, Ways: ways, Policy: p, Shortage: Bypass}, 2); err != nil {
+					if _, err := roundCounts(trace, Config{Slots: 50000, Ways: ways, Policy: p, Shortage: Bypass}, 2); err != nil {
 						b.Fatal(err)
 					}
 				}

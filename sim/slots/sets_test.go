@@ -88,11 +88,11 @@ func TestFBGEMMTwinRenumbered(t *testing.T) {
 		runFBGEMM(t, compact, cfg, 1)
 		for _, p := range SetPolicies() {
 			cfg := Config{Slots: cfg.Slots, Ways: ways, Policy: p, Shortage: Bypass}
-			want, err := RoundCounts(trace, cfg, 1)
+			want, err := roundCounts(trace, cfg, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := RoundCounts(compact, cfg, 1)
+			got, err := roundCounts(compact, cfg, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +268,7 @@ func TestOneSetReplays(t *testing.T) {
 			rounds = append(rounds, keys[i:i+1])
 		}
 		for _, p := range []string{"lru", "fifo", "min"} {
-			counts, err := RoundCounts(record(t, 20, rounds), Config{Slots: slots, Ways: slots, Policy: p}, 0)
+			counts, err := roundCounts(record(t, 20, rounds), Config{Slots: slots, Ways: slots, Policy: p}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -335,16 +335,20 @@ func TestFBGEMMOnIntZipf(t *testing.T) {
 	}
 	trace := record(t, rows, rounds)
 	cfg := Config{Ways: 32, Policy: "lru", Shortage: Bypass}
-	ratios, err := HitRatios(trace, cfg, []int{0.01 * rows, 0.02 * rows, 0.05 * rows, 0.1 * rows}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []float64{0.1007, 0.1968, 0.3352, 0.4634} {
-		if got := ratios[i].Total.UniqueHitRatio(); math.Abs(got-want) > 0.00005 {
-			t.Errorf("%d slots: unique hit ratio %.5f, want %.4f", ratios[i].Slots, got, want)
+	var least Counts
+	for share, want := range map[float64]float64{0.01: 0.1007, 0.02: 0.1968, 0.05: 0.3352, 0.1: 0.4634} {
+		c, err := total(trace, cfg, int(share*rows), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.UniqueHitRatio(); math.Abs(got-want) > 0.00005 {
+			t.Errorf("slots for %v of the rows: unique hit ratio %.5f, want %.4f", share, got, want)
+		}
+		if share == 0.01 {
+			least = c
 		}
 	}
-	stats := ratios[0].Total.CacheStats(trace.Rounds())
+	stats := least.CacheStats(trace.Rounds())
 	if m := float64(stats.ConflictUniqueMisses) / 1e6; math.Abs(m-5.02) > 0.005 {
 		t.Errorf("%.4f M conflict unique misses, want 5.02 M", m)
 	}

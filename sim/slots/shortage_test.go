@@ -266,7 +266,7 @@ func TestClearForgets(t *testing.T) {
 			cfg.Rows, cfg.Shortage = 24, Bypass
 			fresh := cfg
 			fresh.Future = pass
-			want, err := RoundCounts(pass, fresh, 0)
+			want, err := roundCounts(pass, fresh, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -306,11 +306,7 @@ func TestClearForgets(t *testing.T) {
 func TestReplayByRule(t *testing.T) {
 	trace := record(t, 8, [][]uint32{{0, 1}, {2, 3}, {4, 0}, {0, 1}})
 	counts := func(rule Shortage, slots, ahead int) (Counts, error) {
-		r, err := HitRatios(trace, Config{Policy: "lru", Shortage: rule}, []int{slots}, ahead)
-		if err != nil {
-			return Counts{}, err
-		}
-		return r[0].Total, nil
+		return total(trace, Config{Policy: "lru", Shortage: rule}, slots, ahead)
 	}
 	// Two rounds in flight need four slots, and rounds 1 and 2 together do: three are
 	// too few for every rule but those that wait.
@@ -337,7 +333,7 @@ func TestReplayByRule(t *testing.T) {
 	if got, err := counts(Bypass, 1, 3); err != nil || got.Bypasses == 0 || got.Hits+got.Misses != 8 {
 		t.Errorf("bypass: %+v, %v", got, err)
 	}
-	if _, err := counts(Fail, 4, 1); err == nil || !strings.Contains(err.Error(), `look-ahead = 1: want 0, as shortage = "fail"`) {
+	if _, err := counts(Fail, 4, 1); err == nil || !strings.Contains(err.Error(), `shortage = "fail" protects the rows of one round only`) {
 		t.Errorf("fail with a look-ahead: error %v", err)
 	}
 	fail, err := counts(Fail, 3, 0)
@@ -357,13 +353,13 @@ func TestWaitingIsALookaheadThatFits(t *testing.T) {
 		trace := record(t, 24, drawRounds(t, 24, 20, 8))
 		ahead := rapid.IntRange(0, 3).Draw(t, "look-ahead")
 		cfg := Config{Policy: drawPolicy(t), Slots: MinSlots(trace, ahead)}
-		want, err := RoundCounts(trace, cfg, ahead)
+		want, err := roundCounts(trace, cfg, ahead)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, rule := range []Shortage{Wait, Split, Bypass} {
 			cfg.Shortage = rule
-			got, err := RoundCounts(trace, cfg, ahead)
+			got, err := roundCounts(trace, cfg, ahead)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -372,7 +368,7 @@ func TestWaitingIsALookaheadThatFits(t *testing.T) {
 			}
 		}
 		cfg.Shortage, cfg.Slots = Wait, MinSlots(trace, 0)
-		if _, err := RoundCounts(trace, cfg, ahead); err != nil {
+		if _, err := roundCounts(trace, cfg, ahead); err != nil {
 			t.Fatalf("every round fits alone, and yet: %v", err)
 		}
 	})

@@ -32,8 +32,8 @@ type static struct {
 
 func newStatic(t *Table) (policy, error) {
 	profile := t.cfg.profile()
-	p := &static{t: t, ranked: t.cfg.ranked, known: profile != nil}
-	if p.ranked == nil && p.known {
+	p := &static{t: t, known: profile != nil}
+	if p.known {
 		p.ranked = rankRows(profile, t.cfg.original)
 	}
 	return p, nil

@@ -166,18 +166,14 @@ func TestStaticTies(t *testing.T) {
 	}
 }
 
-// TestStaticProfile: the profile decides, and behind it the lowest keys; HitRatios
-// ranks it once for all sizes.
+// TestStaticProfile: the profile decides, and behind it the lowest keys.
 func TestStaticProfile(t *testing.T) {
 	trace := record(t, 6, [][]uint32{{0, 1, 2, 3, 4, 5, 5}})
 	profile := record(t, 6, [][]uint32{{4, 2, 4}})
-	r, err := HitRatios(trace, Config{Policy: "static", Profile: profile}, []int{1, 2, 3}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i, hot := range [][]uint32{{4}, {4, 2}, {4, 2, 0}} {
-		if got := r[i].Total.HitLookups; got != len(hot) {
-			t.Errorf("%d slots: %d hits, want %d", i+1, got, len(hot))
+		c, err := total(trace, Config{Policy: "static", Profile: profile}, i+1, 0)
+		if err != nil || c.HitLookups != len(hot) {
+			t.Errorf("%d slots: %d hits, %v; want %d", i+1, c.HitLookups, err, len(hot))
 		}
 		table := newTable(t, Config{Slots: i + 1, Rows: 6, Policy: "static", Profile: profile})
 		for _, k := range hot {

@@ -59,10 +59,6 @@ type Config struct {
 	// ReadOnly says that rounds do not update rows (inference): no row becomes
 	// dirty, and none is written back.
 	ReadOnly bool
-
-	// Made from Future, shared by tables of one trace.
-	future *future
-	ranked []uint32 // by static; from Profile, where there is one
 }
 
 // Counts are the figures of one round, or sums over rounds (Used is then that of

@@ -2,7 +2,6 @@ package slots
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +100,7 @@ func TestPlanStory(t *testing.T) {
 
 func TestReadOnlyWritesNothingBack(t *testing.T) {
 	trace := record(t, 6, [][]uint32{{0, 1}, {2, 3}, {4, 5}, {0, 1}})
-	counts, err := RoundCounts(trace, Config{Slots: 4, Policy: "fifo", ReadOnly: true}, 0)
+	counts, err := roundCounts(trace, Config{Slots: 4, Policy: "fifo", ReadOnly: true}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,83 +219,49 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestHitRatios(t *testing.T) {
+// TestTotals: the counts of rounds by hand.
+func TestTotals(t *testing.T) {
 	// Four rounds of two rows; with two slots every round misses both, with four
-	// the last two rounds hit. The first quarter is one round.
+	// the last two rounds hit.
 	trace := record(t, 8, [][]uint32{{0, 1, 1}, {2, 3}, {0, 1, 1}, {2, 3, 3}})
-	got, err := HitRatios(trace, Config{Policy: "lru"}, []int{4, 2}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Ratio{
-		{
-			Slots: 4,
-			Total: Counts{Lookups: 11, Unique: 8, Hits: 4, HitLookups: 6, Misses: 4, Used: 4},
-			Warm:  Counts{Lookups: 8, Unique: 6, Hits: 4, HitLookups: 6, Misses: 2, Used: 4},
-		},
-		{
-			Slots: 2,
-			Total: Counts{Lookups: 11, Unique: 8, Misses: 8, Evictions: 6, WriteBacks: 6, Used: 2},
-			Warm:  Counts{Lookups: 8, Unique: 6, Misses: 6, Evictions: 6, WriteBacks: 6, Used: 2},
-		},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v\nwant %+v", got, want)
-	}
-	if r := got[0].Total.HitRatio(); r != 6.0/11 {
-		t.Errorf("hit ratio %v, want 6/11", r)
-	}
-	if r := got[0].Total.UniqueHitRatio(); r != 0.5 {
-		t.Errorf("unique hit ratio %v, want 1/2", r)
+	for slots, want := range map[int]Counts{
+		4: {Lookups: 11, Unique: 8, Hits: 4, HitLookups: 6, Misses: 4, Used: 4},
+		2: {Lookups: 11, Unique: 8, Misses: 8, Evictions: 6, WriteBacks: 6, Used: 2},
+	} {
+		got, err := total(trace, Config{Policy: "lru"}, slots, 0)
+		if err != nil || got != want {
+			t.Errorf("%d slots: %+v, %v; want %+v", slots, got, err, want)
+		}
+		if r := got.HitRatio(); slots == 4 && r != 6.0/11 {
+			t.Errorf("hit ratio %v, want 6/11", r)
+		}
+		if r := got.UniqueHitRatio(); slots == 4 && r != 0.5 {
+			t.Errorf("unique hit ratio %v, want 1/2", r)
+		}
 	}
 	if r := (Counts{}).HitRatio(); r != 0 {
 		t.Errorf("hit ratio without lookups %v, want 0", r)
 	}
-
-	_, err = HitRatios(trace, Config{Policy: "lru"}, []int{4, 1, 3}, 1)
-	var short *ShortageError
-	if !errors.As(err, &short) || short.Slots != 1 {
-		t.Errorf("error %v, want the shortage of 1 slot, the first that fails", err)
-	}
-	if _, err := HitRatios(trace, Config{Policy: "lru"}, []int{4}, -1); err == nil {
-		t.Error("a negative look-ahead is accepted")
-	}
 }
 
-// TestHitRatiosAreRoundCounts: the parallel curve is the sum of the rounds of each
-// capacity alone, and write-backs are dirty evictions: with updates and no flush,
-// all evictions.
-func TestHitRatiosAreRoundCounts(t *testing.T) {
+// TestCountsAddUp: write-backs are dirty evictions: with updates and no flush, all
+// evictions; and what came in and did not leave is there.
+func TestCountsAddUp(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		trace := record(rt, 24, drawRounds(rt, 24, 12, 8))
 		ahead := rapid.IntRange(0, 2).Draw(rt, "look-ahead")
 		cfg := Config{Policy: drawPolicy(rt)}
-		var sizes []int
-		for s := MinSlots(trace, ahead); s < 28; s += 3 {
-			sizes = append(sizes, s)
-		}
-		ratios, err := HitRatios(trace, cfg, sizes, ahead)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		for i, s := range sizes {
-			cfg.Slots = s
-			counts, err := RoundCounts(trace, cfg, ahead)
+		for slots := MinSlots(trace, ahead); slots < 28; slots += 3 {
+			c, err := total(trace, cfg, slots, ahead)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			if got := sum(t, counts); ratios[i].Slots != s || ratios[i].Total != got {
-				rt.Fatalf("%d slots: %+v, want %+v", s, ratios[i], got)
-			}
-			if got := sum(t, counts[trace.Rounds()/4:]); ratios[i].Warm != got {
-				rt.Fatalf("%d slots: warm %+v, want %+v", s, ratios[i].Warm, got)
-			}
 			filled := 0
 			if cfg.Policy == "static" {
-				filled = min(s, 24) // before the first round
+				filled = min(slots, 24) // before the first round
 			}
-			if c := ratios[i].Total; c.WriteBacks != c.Evictions || filled+c.Fills()-c.Evictions != c.Used {
-				rt.Fatalf("%d slots: counts do not add up: %+v", s, c)
+			if c.WriteBacks != c.Evictions || filled+c.Fills()-c.Evictions != c.Used {
+				rt.Fatalf("%d slots: counts do not add up: %+v", slots, c)
 			}
 		}
 	})
@@ -322,12 +287,12 @@ func TestMinSlots(t *testing.T) {
 		if got != want {
 			t.Fatalf("%d slots, want %d", got, want)
 		}
-		if _, err := HitRatios(trace, Config{Policy: "lru"}, []int{got}, ahead); err != nil {
+		if _, err := total(trace, Config{Policy: "lru"}, got, ahead); err != nil {
 			t.Fatal(err)
 		}
 		var short *ShortageError
 		if got > 1 {
-			if _, err := HitRatios(trace, Config{Policy: "lru"}, []int{got - 1}, ahead); !errors.As(err, &short) {
+			if _, err := total(trace, Config{Policy: "lru"}, got-1, ahead); !errors.As(err, &short) {
 				t.Fatalf("error %v, want a shortage", err)
 			}
 		}
