@@ -68,6 +68,14 @@ func forOptimal(t *testing.T, property func(t *rapid.T, policy string, s Spec, b
 	}
 }
 
+// near is the part of the best fitness to which a policy finds it.
+func near(policy string) float64 {
+	if policy == "exact" {
+		return 2 * exactTolerance
+	}
+	return 0
+}
+
 // TestMoreDevicesNeverHurt: with one device more, the best scheme is as good or
 // better. Only where a pool outgrows its one node does the model itself change:
 // its stages then meet over network ports, not over links inside the node.
@@ -83,15 +91,15 @@ func TestMoreDevicesNeverHurt(t *testing.T) {
 			return // how far a miss is depends on the steps that were tried
 		}
 		pool.Count++
-		if after := best(s).Fitness; after.Value < before.Value*(1-1e-12) {
+		if after := best(s).Fitness; after.Value < before.Value*(1-max(1e-12, near(policy))) {
 			t.Fatalf("one more device of %s: %+v becomes %+v", pool.Name, before, after)
 		}
 	})
 }
 
 // TestBestWhateverTheOrder: permuting and renaming pools, and renaming device
-// types, leaves the best fitness as it is, to the last bit. Of schemes that are
-// equally good exhaustive takes the cheapest; exact stops at the first.
+// types, leaves the best fitness as it is: with exhaustive to the last bit, and of
+// schemes that are equally good it takes the cheapest; exact stops at the first.
 func TestBestWhateverTheOrder(t *testing.T) {
 	forOptimal(t, func(t *rapid.T, policy string, s Spec, best func(Spec) *Outcome) {
 		order := rapid.Permutation([]int{0, 1, 2}[:len(s.Cluster.Pools)]).Draw(t, "order") // new -> old
@@ -108,7 +116,8 @@ func TestBestWhateverTheOrder(t *testing.T) {
 			}
 		}
 		a, b := best(s).Fitness, best(o).Fitness
-		if a.Feasible != b.Feasible || a.Feasible && (a.Value != b.Value || policy == "exhaustive" && a.Price != b.Price) {
+		apart := math.Abs(a.Value-b.Value) > near(policy)*math.Abs(a.Value)
+		if a.Feasible != b.Feasible || a.Feasible && (apart || policy == "exhaustive" && a.Price != b.Price) {
 			t.Fatalf("%+v; with pools in order %v: %+v", a, order, b)
 		}
 	})
@@ -121,7 +130,7 @@ func TestBestSlowerByThree(t *testing.T) {
 	forOptimal(t, func(t *rapid.T, policy string, s Spec, best func(Spec) *Outcome) {
 		out := best(s)
 		a := out.Fitness
-		if b := best(slower(s, 3)).Fitness; a.Feasible != b.Feasible || a.Feasible && math.Abs(3*b.Value/a.Value-1) > 1e-12 {
+		if b := best(slower(s, 3)).Fitness; a.Feasible != b.Feasible || a.Feasible && math.Abs(3*b.Value/a.Value-1) > max(1e-12, near(policy)) {
 			t.Fatalf("%+v; three times as slow: %+v", a, b)
 		}
 		four := best(slower(s, 4))
