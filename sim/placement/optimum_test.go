@@ -68,8 +68,8 @@ func forOptimal(t *testing.T, property func(t *rapid.T, policy string, s Spec, b
 	}
 }
 
-// near is the part of the best fitness to which a policy finds it.
-func near(policy string) float64 {
+// nearness is the part of the best fitness to which a policy finds it.
+func nearness(policy string) float64 {
 	if policy == "exact" {
 		return 2 * exactTolerance
 	}
@@ -91,7 +91,7 @@ func TestMoreDevicesNeverHurt(t *testing.T) {
 			return // how far a miss is depends on the steps that were tried
 		}
 		pool.Count++
-		if after := best(s).Fitness; after.Value < before.Value*(1-max(1e-12, near(policy))) {
+		if after := best(s).Fitness; after.Value < before.Value*(1-max(1e-12, nearness(policy))) {
 			t.Fatalf("one more device of %s: %+v becomes %+v", pool.Name, before, after)
 		}
 	})
@@ -116,7 +116,7 @@ func TestBestWhateverTheOrder(t *testing.T) {
 			}
 		}
 		a, b := best(s).Fitness, best(o).Fitness
-		apart := math.Abs(a.Value-b.Value) > near(policy)*math.Abs(a.Value)
+		apart := math.Abs(a.Value-b.Value) > nearness(policy)*math.Abs(a.Value)
 		if a.Feasible != b.Feasible || a.Feasible && (apart || policy == "exhaustive" && a.Price != b.Price) {
 			t.Fatalf("%+v; with pools in order %v: %+v", a, order, b)
 		}
@@ -130,7 +130,7 @@ func TestBestSlowerByThree(t *testing.T) {
 	forOptimal(t, func(t *rapid.T, policy string, s Spec, best func(Spec) *Outcome) {
 		out := best(s)
 		a := out.Fitness
-		if b := best(slower(s, 3)).Fitness; a.Feasible != b.Feasible || a.Feasible && math.Abs(3*b.Value/a.Value-1) > max(1e-12, near(policy)) {
+		if b := best(slower(s, 3)).Fitness; a.Feasible != b.Feasible || a.Feasible && math.Abs(3*b.Value/a.Value-1) > max(1e-12, nearness(policy)) {
 			t.Fatalf("%+v; three times as slow: %+v", a, b)
 		}
 		four := best(slower(s, 4))
