@@ -29,6 +29,7 @@ type Scenario struct {
 	Problem     placement.Spec // without Lookups, which depend on the slot tables
 	Policy      placement.Policy
 	Search      placement.Options
+	Searching   Searching
 	Lookups     *lookups.Spec // nil: the model has no embedding layer
 	Slots       *Slots        // nil: no slot tables
 	MaxEvents   uint64

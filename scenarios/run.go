@@ -30,15 +30,24 @@ func (e *Infeasible) Error() string {
 // Run conducts the experiment: it draws the lookups, learns from a replay what a
 // round costs the slot tables, searches the target scheme, and simulates it. When
 // ctx ends during the simulation, the result of the finished rounds is returned
-// together with an error that wraps ctx's.
+// together with an error that wraps ctx's. When it ends during the search, the best
+// scheme that was found is run nevertheless, without hit ratio curves and sweep, and
+// its result comes with a SearchInterrupted.
 func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error) {
 	set, err := s.prepare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
-	if err != nil {
-		return nil, fmt.Errorf("%s: placement %s: %w", s.Name, s.Policy.Name, err)
+	outcome, cut := s.search(ctx, set.problem, version)
+	if outcome == nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, cut)
+	}
+	if cut != nil {
+		outcome.Finalists = nil
+		ctx = context.WithoutCancel(ctx)
+	}
+	if !outcome.Fitness.Feasible && cut != nil {
+		return nil, cut
 	}
 	if !outcome.Fitness.Feasible {
 		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
@@ -53,6 +62,10 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	r := s.summarize(set, job, chosen, outcome, version)
 	if err != nil {
 		return r, fmt.Errorf("%s: stopped after %d of %d rounds: %w", s.Name, len(chosen.run.Rounds), s.Rounds, err)
+	}
+	if cut != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the search was stopped after %d evaluations: the best scheme that it had found was run", outcome.Evaluations))
+		return r, cut
 	}
 	if r.Curves, err = s.curves(ctx, job); err != nil {
 		return r, err

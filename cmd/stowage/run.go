@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,11 @@ type runFlags struct {
 	format choice
 	seed   int64
 	policy choice
+
+	evaluations int
+	time        time.Duration
+	checkpoint  string
+	resume      string
 }
 
 func newRun() *cobra.Command {
@@ -36,10 +42,19 @@ func newRun() *cobra.Command {
 prints a summary and writes result.json, rounds.csv, bench.txt and plots (SVG and
 PNG) to out/NAME, NAME being the scenario's name.
 
-Ctrl-C stops it: the rounds that are over are written.`,
+Ctrl-C during the search ends the search: the best scheme that it found is
+simulated and written. Ctrl-C during the simulation stops it: the rounds that are
+over are written. A second Ctrl-C ends the command at once.
+
+With --checkpoint a search is kept, every minute and when it ends, whether by itself,
+at its budget or by Ctrl-C. With --resume it goes on where it was: its results are
+those of a search that was never stopped. A budget of --time depends on how fast the
+machine is, and so do results under it.`,
 		Example: `  stowage run scenarios/ctr.toml
   stowage run -o /tmp/ctr --format json scenarios/ctr.toml
-  stowage run --placement heuristic scenarios/ctr.toml`,
+  stowage run --placement heuristic scenarios/ctr.toml
+  stowage run --evaluations 500 --checkpoint ctr.search scenarios/ctr.toml
+  stowage run --resume ctr.search scenarios/ctr.toml`,
 		Args:              scenarioFiles,
 		ValidArgsFunction: tomlFiles,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, args) },
@@ -48,6 +63,10 @@ Ctrl-C stops it: the rounds that are over are written.`,
 	c.Flags().Var(&f.format, "format", "what to print; json: one document for each scenario")
 	c.Flags().Int64Var(&f.seed, "seed", 0, "seed instead of the scenario's")
 	c.Flags().Var(&f.policy, "placement", "placement `policy` instead of the scenario's (see stowage list placements)")
+	c.Flags().IntVar(&f.evaluations, "evaluations", 0, "most schemes that the search evaluates, instead of the scenario's limit")
+	c.Flags().DurationVar(&f.time, "time", 0, "longest `time` that the search takes, such as 30s")
+	c.Flags().StringVar(&f.checkpoint, "checkpoint", "", "`file` that the search is kept in (default: that of --resume)")
+	c.Flags().StringVar(&f.resume, "resume", "", "`file` of a checkpoint that the search goes on from")
 	complete(c, "format", f.format.known)
 	complete(c, "placement", placementHelp())
 	return c
@@ -61,6 +80,12 @@ func (f *runFlags) run(c *cobra.Command, paths []string) error {
 		if f.format.value == "csv" {
 			return fmt.Errorf("--format csv prints the rounds of one scenario; %d were given: leave it out and find rounds.csv in out/NAME", n)
 		}
+		if f.checkpoint != "" || f.resume != "" {
+			return fmt.Errorf("--checkpoint and --resume name the search of one scenario; %d were given", n)
+		}
+	}
+	if err := f.checkBudget(c); err != nil {
+		return err
 	}
 	loaded, err := f.load(c, paths)
 	if err != nil {
@@ -109,6 +134,7 @@ func (f *runFlags) load(c *cobra.Command, paths []string) ([]*scenarios.Scenario
 				errs = append(errs, fmt.Errorf("--placement: %w", err))
 			}
 		}
+		f.budget(c, s)
 		loaded = append(loaded, s)
 	}
 	return loaded, errors.Join(errs...)
@@ -121,13 +147,20 @@ func (f *runFlags) one(c *cobra.Command, s *scenarios.Scenario) (*sim.Result, er
 	if dir == "" {
 		dir = filepath.Join("out", s.Name)
 	}
+	bar := newProgress(c.ErrOrStderr(), time.Now)
+	if err := f.watch(s, bar); err != nil {
+		return nil, err
+	}
 	r, err := s.Run(c.Context(), version)
+	bar.clear()
 	if r == nil || len(r.Rounds) == 0 {
-		return nil, explain(s, 0, dir, err)
+		return nil, f.explain(s, 0, dir, err)
 	}
 	if err != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the run was stopped after %d of %d rounds", len(r.Rounds), s.Rounds))
-		err = explain(s, len(r.Rounds), dir, err)
+		if n := len(r.Rounds); n < s.Rounds {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the run was stopped after %d of %d rounds", n, s.Rounds))
+		}
+		err = f.explain(s, len(r.Rounds), dir, err)
 	}
 	if f.format.value != "table" { // the table ends with them
 		for _, w := range r.Warnings {
