@@ -71,21 +71,23 @@ const (
 	markPitch   vg.Length = 10 // between the names of marks
 	markLeader  vg.Length = 9  // from the panel to the name
 	markNameMax vg.Length = 70
-	farMarks              = 64 // the axis is drawn out to marks up to so many times beyond the data
 )
+
+// The axis is drawn out to marks beyond the data by at most this share of its length,
+// and in any case to those at half the data's slots or twice as many.
+const markRoom = 0.2
 
 var markStyle = aligned(style(sans, tickSize, pencil), text.XLeft, text.YCenter)
 
 func (s *slotSheet) size() (w, h vg.Length) {
-	lo, hi := s.slotRange()
-	near, far := s.splitMarks(lo, hi)
-	return plotWidth, headHeight + legendHeight(s.legend(far)) + marksHeight(near) + panelHeight
+	m := s.splitMarks(s.slotRange())
+	return plotWidth, headHeight + legendHeight(s.legend(m)) + marksHeight(m.near) + panelHeight
 }
 
 func (s *slotSheet) draw(c draw.Canvas) {
 	lo, hi := s.slotRange()
-	near, far := s.splitMarks(lo, hi)
-	for _, m := range near {
+	marks := s.splitMarks(lo, hi)
+	for _, m := range marks.near {
 		lo, hi = min(lo, m.slots), max(hi, m.slots)
 	}
 	p := newPanel("slots", s.yLabel)
@@ -95,7 +97,7 @@ func (s *slotSheet) draw(c draw.Canvas) {
 		p.X.Label.Text = fmt.Sprintf("slots, and the memory they take (%s each)", formatBytes(float64(s.row)))
 		addBytes(&p.X, s.row)
 	}
-	p.Add(markLines(near))
+	p.Add(markLines(marks.near))
 	for _, l := range s.levels {
 		p.Add(curve([]point{{p.X.Min, l.y}, {p.X.Max, l.y}}, l.line))
 	}
@@ -106,8 +108,8 @@ func (s *slotSheet) draw(c draw.Canvas) {
 		}
 	}
 	p.Add(gapCrosses(s.gaps))
-	c = headed(c, s.what, s.name, s.sub, s.legend(far))
-	c.Max.Y -= marksHeight(near)
+	c = headed(c, s.what, s.name, s.sub, s.legend(marks))
+	c.Max.Y -= marksHeight(marks.near)
 	drawPanels(c, []float64{1}, p)
 }
 
@@ -125,22 +127,29 @@ func (s *slotSheet) slotRange() (lo, hi float64) {
 	return lo, hi
 }
 
+// splitMarks are marks on the sheet and off it, each in order of slots.
+type splitMarks struct{ below, near, above []slotMark }
+
 // splitMarks tells the marks for which the axis is drawn out from those that
-// would press the curves against a side. Both are in order of slots.
-func (s *slotSheet) splitMarks(lo, hi float64) (near, far []slotMark) {
+// would press the curves against a side.
+func (s *slotSheet) splitMarks(lo, hi float64) (out splitMarks) {
 	marks := slices.Clone(s.marks)
 	slices.SortStableFunc(marks, func(a, b slotMark) int { return cmp.Compare(a.slots, b.slots) })
+	room := max(2, math.Pow(hi/lo, markRoom)) // the axis is logarithmic
 	for _, m := range marks {
-		if m.slots > 0 && m.slots*farMarks >= lo && m.slots <= hi*farMarks {
-			near = append(near, m)
-		} else {
-			far = append(far, m)
+		switch {
+		case m.slots <= 0 || m.slots*room < lo:
+			out.below = append(out.below, m)
+		case m.slots > hi*room:
+			out.above = append(out.above, m)
+		default:
+			out.near = append(out.near, m)
 		}
 	}
-	return near, far
+	return out
 }
 
-func (s *slotSheet) legend(far []slotMark) []legendItem {
+func (s *slotSheet) legend(marks splitMarks) []legendItem {
 	var items []legendItem
 	for _, k := range s.curves {
 		items = append(items, lineItem(k.name, k.line))
@@ -153,15 +162,22 @@ func (s *slotSheet) legend(far []slotMark) []legendItem {
 			drawCross(c, vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2})
 		}})
 	}
-	if len(s.marks) > len(far) {
+	if len(marks.near) > 0 {
 		items = append(items, legendItem{"memory of a device type", func(c *draw.Canvas, box vg.Rectangle) {
 			x := (box.Min.X + box.Max.X) / 2
 			c.StrokeLine2(markLine, x, box.Min.Y-2, x, box.Max.Y+2)
 		}})
 	}
-	if len(far) > 0 {
-		items = append(items, legendItem{"off this sheet: " + farNames(far), func(c *draw.Canvas, box vg.Rectangle) {
-			drawArrow(c, box)
+	if far := marks.below; len(far) > 0 {
+		far = slices.Clone(far)
+		slices.Reverse(far) // from the sheet on
+		items = append(items, legendItem{"off this sheet, fewer: " + farNames(far), func(c *draw.Canvas, box vg.Rectangle) {
+			drawArrow(c, box, -1)
+		}})
+	}
+	if far := marks.above; len(far) > 0 {
+		items = append(items, legendItem{"off this sheet, more: " + farNames(far), func(c *draw.Canvas, box vg.Rectangle) {
+			drawArrow(c, box, 1)
 		}})
 	}
 	return items
@@ -179,11 +195,15 @@ func farNames(far []slotMark) string {
 	return fmt.Sprintf("%s and %d more device types", one(far[0]), len(far)-1)
 }
 
-func drawArrow(c *draw.Canvas, box vg.Rectangle) {
+// drawArrow draws an arrow across a box: to the right by 1, to the left by -1.
+func drawArrow(c *draw.Canvas, box vg.Rectangle, by vg.Length) {
 	y := (box.Min.Y + box.Max.Y) / 2
-	tip := vg.Point{X: box.Max.X, Y: y}
-	c.StrokeLine2(solid(pencil, 0.8), box.Min.X+4, y, tip.X-1, y)
-	c.FillPolygon(pencil, []vg.Point{tip, {X: tip.X - 5, Y: y + 2.4}, {X: tip.X - 5, Y: y - 2.4}})
+	from, tip := box.Min.X, box.Max.X
+	if by < 0 {
+		from, tip = tip, from
+	}
+	c.StrokeLine2(solid(pencil, 0.8), from+4*by, y, tip-by, y)
+	c.FillPolygon(pencil, []vg.Point{{X: tip, Y: y}, {X: tip - 5*by, Y: y + 2.4}, {X: tip - 5*by, Y: y - 2.4}})
 }
 
 // gapCrosses puts a cross at the foot of the panel for every number of slots that

@@ -80,17 +80,30 @@ func TestPolicyLines(t *testing.T) {
 func TestSplitMarks(t *testing.T) {
 	s := slotSheet{
 		curves: []slotCurve{{points: []point{{1000, 0}, {4000, 1}}}},
-		marks:  []slotMark{{"far", 1e6}, {"b", 256000}, {"a", 16}, {"low", 15}, {"none", 0}},
+		marks:  []slotMark{{"far", 1e6}, {"b", 8000}, {"next", 8001}, {"a", 500}, {"low", 499}, {"none", 0}},
 	}
-	near, far := s.splitMarks(s.slotRange())
-	if len(near) != 2 || near[0].name != "a" || near[1].name != "b" || len(far) != 3 || far[2].name != "far" {
-		t.Errorf("near %v, far %v", near, far)
+	m := s.splitMarks(s.slotRange())
+	names := func(marks []slotMark) (all []string) {
+		for _, m := range marks {
+			all = append(all, m.name)
+		}
+		return all
 	}
-	if got := farNames(far[2:]); got != "far (1 M slots)" {
+	if b, n, a := names(m.below), names(m.near), names(m.above); !slices.Equal(b, []string{"none", "low"}) ||
+		!slices.Equal(n, []string{"a", "b"}) || !slices.Equal(a, []string{"next", "far"}) {
+		t.Errorf("below %v, near %v, above %v", b, n, a)
+	}
+	if got := farNames(m.above[1:]); got != "far (1 M slots)" {
 		t.Errorf("far names %q", got)
 	}
-	if got := farNames(far); got != "none (0 slots) and 2 more device types" {
+	if got := farNames(append(m.above, m.below...)); got != "next (8.001 k slots) and 3 more device types" {
 		t.Errorf("far names %q", got)
+	}
+	// Data over a wide range leave more room: a fifth of five orders of magnitude.
+	s.curves[0].points = []point{{10, 0}, {1e6, 1}}
+	s.marks = []slotMark{{"within", 9e6}, {"beyond", 11e6}}
+	if m := s.splitMarks(s.slotRange()); len(m.near) != 1 || len(m.above) != 1 {
+		t.Errorf("near %v, above %v", m.near, m.above)
 	}
 }
 
