@@ -5,13 +5,9 @@ import (
 	"math"
 )
 
-// boundSpans and boundLayers limit the problems for which every policy's answer
-// comes with a bound by relaxation: about a second of work. Larger ones get that
-// of fluid.
-const (
-	boundSpans = 1 << 21
-	maxFluid   = 64 // rounds in which fluid moves its weights
-)
+// boundSpans limits the problems for which every policy's answer comes with a
+// bound by relaxation: a second of work or so. Larger ones get that of fluid.
+const boundSpans = 1 << 21
 
 // bounded proves what can be proven about the answer of a policy that proved
 // nothing itself. A search that was interrupted gets the quick bound only.
@@ -20,18 +16,21 @@ func (s *search) bounded(whole bool) {
 		return
 	}
 	s.prove(s.p.fluid(), "no scheme is better than this bound: the least work that layers can be, spread evenly over all devices")
-	if !whole || s.p.Merge != Contiguous || s.p.exactable() != nil || newRelaxation(s.p, false).spanCount() > boundSpans {
+	if !whole || s.p.pools*s.p.layers*s.p.layers/2 > boundSpans {
 		return
 	}
-	floor := math.Inf(-1)
-	if s.fitness.Feasible {
-		floor = s.fitness.Value
+	if s.p.Merge == ByType {
+		s.prove(s.newAssignment().root(), "no scheme is better than this bound: layers spread over all devices in parts")
+		return
 	}
-	compute := s.opt.Fidelity == Recurrence
-	o := newRouter(s.ctx, newRelaxation(s.p, compute), s.ctx.Err)
-	_, bound, err := o.solve(floor, func(*route) float64 { return floor })
+	x, err := newProof(s)
+	if err != nil {
+		return
+	}
+	r := newRelaxation(s.p, x.compute)
+	_, bound, err := r.solve(x.oracle(r), x.best, func(*route) float64 { return x.best })
 	how := "no scheme is better than this bound: the best route of the relaxation"
-	if compute {
+	if x.compute {
 		how += " that counts computation only"
 	}
 	switch {
@@ -42,6 +41,9 @@ func (s *search) bounded(whole bool) {
 		s.prove(bound, how)
 	}
 }
+
+// maxFluid is how often fluid moves its weights.
+const maxFluid = 64
 
 // fluid returns a fitness that no scheme can exceed, at any fidelity and however
 // stages are merged, from each layer's divisible work alone. It costs a few
@@ -68,19 +70,7 @@ func (p *Problem) fluid() float64 {
 		}
 		cost += least
 	}
-	if !(seconds > 0) || math.IsInf(cost, 1) {
-		return 0
-	}
-	switch p.Objective {
-	case Cost:
-		if cost = p.costOf(cost, 1) * (1 - slack); cost > 0 {
-			return 1 / cost
-		}
-		return 0
-	case Time:
-		return 1 / seconds
-	}
-	return float64(p.Batch) / seconds
+	return p.best(seconds, cost)
 }
 
 // fluidTime is the best lower bound on the seconds of a step that a few rounds of

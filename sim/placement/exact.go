@@ -11,36 +11,54 @@ import (
 // in another order differ by less.
 const exactTolerance = 1e-9
 
-// runExact finds the best scheme and proves that none is better.
+// runExact finds the best scheme and proves that none is better. What its bounds
+// cannot tell it enumerates, if that is not too much.
 func runExact(s *search) error {
-	for _, sc := range s.p.startingSchemes() {
+	for _, sc := range s.p.starts() {
 		s.evaluate(sc)
 	}
-	if s.opt.Fidelity == Recurrence {
-		return s.exactRecurrence()
+	few := math.Pow(float64(s.p.pools), float64(s.p.layers)) <= float64(exactEnumerates)
+	if few && (s.opt.Fidelity == Recurrence || s.p.Merge != Contiguous || s.p.servers >= 0) {
+		return s.enumerate()
 	}
-	if err := s.p.exactable(); err != nil {
+	if s.p.Merge == ByType {
+		return s.exactByType()
+	}
+	x, err := newProof(s)
+	if err != nil {
 		return err
 	}
-	x := newProof(s, false)
+	if s.opt.Fidelity == Recurrence || s.p.servers >= 0 {
+		x.limit = exactBranches
+	}
 	if err := x.run(); err != nil {
 		return err
 	}
-	if !s.fitness.Feasible {
-		s.certificate = fmt.Sprintf("no scheme fits: %d branches were all closed", x.made+1)
-		return nil
-	}
-	s.prove(x.best, fmt.Sprintf("optimal to one part in 10^9: all of %d branches closed", x.made+1))
+	x.settle()
 	return nil
 }
 
-// startingSchemes are the schemes that every search may begin with.
-func (p *Problem) startingSchemes() []Scheme {
-	var scs []Scheme
-	for t := range p.pools {
-		scs = append(scs, p.uniform(t))
+// exactEnumerates is up to how many schemes `exact` evaluates all of them where its
+// relaxations leave something out, and exactBranches after how many branches it
+// gives up there with more.
+var exactEnumerates = 1 << 17 // tests lower it
+
+const exactBranches = 256
+
+// errBranches ends a search whose relaxations leave too much open.
+var errBranches = budgetError(fmt.Sprintf("exactBranches = %d", exactBranches))
+
+// enumerate evaluates every scheme.
+func (s *search) enumerate() error {
+	if err := runExhaustive(s); err != nil {
+		return err
 	}
-	return append(append(scs, p.heuristics()...), p.greedy())
+	if s.fitness.Feasible {
+		s.prove(s.fitness.Value, fmt.Sprintf("optimal: all %d schemes were evaluated", s.evaluations))
+	} else {
+		s.certificate = fmt.Sprintf("no scheme fits: all %d schemes were evaluated", s.evaluations)
+	}
+	return nil
 }
 
 // proof is a search by branch and bound for the best scheme with contiguous
@@ -52,18 +70,42 @@ type proof struct {
 	p       *Problem
 	compute bool // bounds count computation only
 	best    float64
+	ideals  *ideals // of convex stages; nil: stages are runs of layers
 	open    proofHeap
-	sc      Scheme
-	made    int // branches, beside the first
-	limit   int // of them; 0: none
+	made    int  // branches, beside the first
+	limit   int  // of them; 0: none
+	scout   bool // it looks for good schemes among some only: its bounds are not for all
 }
 
-func newProof(s *search, compute bool) *proof {
-	x := &proof{s: s, p: s.p, compute: compute, best: math.Inf(-1), sc: make(Scheme, s.p.layers)}
+func newProof(s *search) (*proof, error) {
+	x := &proof{s: s, p: s.p, compute: s.opt.Fidelity == Recurrence, best: math.Inf(-1)}
 	if s.fitness.Feasible {
 		x.best = s.fitness.Value
 	}
-	return x
+	if s.p.Merge == Contiguous {
+		return x, s.p.exactable()
+	}
+	r := newRelaxation(s.p, x.compute)
+	var err error
+	x.ideals, err = newIdeals(s.p, len(r.kinds()))
+	return x, err
+}
+
+// oracle returns what solves a relaxation.
+func (x *proof) oracle(r *relaxation) oracle {
+	if x.ideals != nil {
+		return newConvexRouter(x.s.ctx, r, x.ideals, x.s.stopped)
+	}
+	return newRouter(x.s.ctx, r, x.s.stopped)
+}
+
+// settle says what a search that came to its end has proven.
+func (x *proof) settle() {
+	if !x.s.fitness.Feasible {
+		x.s.certificate = fmt.Sprintf("no scheme fits: %d branches were all closed", x.made+1)
+		return
+	}
+	x.s.prove(x.best, fmt.Sprintf("optimal to one part in 10^9: %d branches were all closed", x.made+1))
 }
 
 // branch is a set of schemes: those that the domain allows.
@@ -99,9 +141,9 @@ func (h *proofHeap) Pop() any {
 // So an interval (lo, hi] of step times has no better fitness than lo's with the
 // price of hi; and hi's cheapest route, which takes t <= hi, leaves (lo, t). The
 // interval with the best outlook is halved, or tested just below its end.
-func (o *router) solve(floor float64, seen func(*route) float64) (best *route, bound float64, err error) {
-	p := o.r.p
-	first := interval{lo: o.shortest(), hi: math.Inf(1)}
+func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (best *route, bound float64, err error) {
+	p := r.p
+	first := interval{lo: r.shortest(), hi: math.Inf(1)}
 	if p.MinThroughput > 0 {
 		first.hi = float64(p.Batch) / (p.MinThroughput * (1 - slack)) * (1 + 1e-12)
 	}
@@ -195,12 +237,12 @@ func (p *Problem) priceCap() float64 {
 
 // shortest returns a step time that every route needs: that of the layer whose
 // fastest pool is slowest, on all its devices.
-func (o *router) shortest() float64 {
-	p, least := o.r.p, 0.0
+func (r *relaxation) shortest() float64 {
+	p, least := r.p, 0.0
 	for l := range p.layers {
 		layer := math.Inf(1)
 		for t := range p.pools {
-			if o.r.domain[l]&(1<<t) != 0 {
+			if r.domain[l]&(1<<t) != 0 {
 				w := &p.work[t*p.layers+l]
 				layer = min(layer, w.serial+w.parallel*p.share(t, p.count[t]).device)
 			}
@@ -220,11 +262,11 @@ func (x *proof) run() error {
 		}
 		err := x.expand(b)
 		if err == nil && x.limit > 0 && x.made >= x.limit {
-			err = budgetError(fmt.Sprintf("branches = %d", x.limit))
+			err = errBranches
 			b = x.widest()
 		}
 		if err != nil {
-			if !math.IsInf(b.bound, 1) {
+			if !x.scout && !math.IsInf(b.bound, 1) {
 				x.s.prove(max(x.best, b.bound), fmt.Sprintf("no scheme is better than this bound: of %d branches, %d were open at the end", x.made+1, len(x.open)+1))
 			}
 			return err
@@ -252,8 +294,7 @@ func (x *proof) expand(b *branch) error {
 	if b.domain != nil {
 		r.domain = b.domain
 	}
-	o := newRouter(x.s.ctx, r, x.s.stopped)
-	rt, bound, err := o.solve(x.best, x.seen)
+	rt, bound, err := r.solve(x.oracle(r), x.best, x.seen)
 	if err != nil {
 		b.bound = min(b.bound, bound)
 		return err
@@ -266,8 +307,7 @@ func (x *proof) expand(b *branch) error {
 
 // seen evaluates the scheme of a route and returns the best fitness so far.
 func (x *proof) seen(rt *route) float64 {
-	rt.scheme(x.sc)
-	if f := x.s.evaluate(x.sc); f.Feasible && f.Value > x.best {
+	if f := x.s.evaluate(rt.sc); f.Feasible && f.Value > x.best {
 		x.best = f.Value
 	}
 	return x.best
@@ -276,15 +316,14 @@ func (x *proof) seen(rt *route) float64 {
 // split makes two branches of one by a layer of its best route. Layers at the
 // ends of edges that are left open come first.
 func (x *proof) split(b *branch, r *relaxation, rt *route, bound float64) error {
-	rt.scheme(x.sc)
-	at := -1
+	at, sc := -1, rt.sc
 	for i := range x.p.edges {
 		e := &x.p.edges[i]
-		if e.to == e.from+1 {
+		if e.to == e.from+1 && x.ideals == nil {
 			continue
 		}
 		for _, l := range [2]int{e.from, e.to} {
-			if at < 0 && r.domain[l]&(r.domain[l]-1) != 0 && (e.fan > 1 || r.knownFace(int(x.sc[e.from]), e.to) < 0 || r.knownFace(int(x.sc[e.to]), e.from) < 0) {
+			if at < 0 && r.domain[l]&(r.domain[l]-1) != 0 && (e.fan > 1 || r.knownFace(int(sc[e.from]), e.to) < 0 || r.knownFace(int(sc[e.to]), e.from) < 0) {
 				at = l
 			}
 		}
@@ -297,7 +336,7 @@ func (x *proof) split(b *branch, r *relaxation, rt *route, bound float64) error 
 	if at < 0 {
 		return nil // one scheme, and it was evaluated
 	}
-	bit := uint64(1) << x.sc[at]
+	bit := uint64(1) << sc[at]
 	for _, mask := range [2]uint64{bit, r.domain[at] &^ bit} {
 		d := append([]uint64(nil), r.domain...)
 		d[at] = mask
@@ -322,34 +361,3 @@ func (p *Problem) exactable() error {
 	}
 	return nil
 }
-
-// exactRecurrence is exact at the fidelity of the recurrence. Its relaxation
-// counts computation only, which seldom closes the gap, so small problems are
-// enumerated.
-func (s *search) exactRecurrence() error {
-	if n := math.Pow(float64(s.p.pools), float64(s.p.layers)); n <= exactEnumerates {
-		if err := runExhaustive(s); err != nil {
-			return err
-		}
-		if s.fitness.Feasible {
-			s.prove(s.fitness.Value, fmt.Sprintf("optimal: all %.0f schemes were evaluated", n))
-		} else {
-			s.certificate = fmt.Sprintf("no scheme fits: all %.0f schemes were evaluated", n)
-		}
-		return nil
-	}
-	if err := s.p.exactable(); err != nil {
-		return err
-	}
-	x := newProof(s, true)
-	x.limit = recurrenceBranches
-	return x.run()
-}
-
-// recurrenceBranches is after how many branches `exact` gives up closing the gap
-// at the fidelity of the recurrence.
-const recurrenceBranches = 256
-
-// exactEnumerates is up to how many schemes `exact` evaluates all of them at the
-// fidelity of the recurrence.
-const exactEnumerates = 1 << 17

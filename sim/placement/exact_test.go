@@ -111,6 +111,66 @@ func TestExactEqualsExhaustive(t *testing.T) {
 	t.Logf("%d of 1500 feasible", feasible)
 }
 
+func TestExactConvex(t *testing.T) {
+	defer func(was int) { exactEnumerates = was }(exactEnumerates)
+	exactEnumerates = 0
+	feasible := 0
+	for i := range 1000 {
+		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 2)), Convex)
+		p := mustProblem(t, s)
+		if checkExact(t, i, p) {
+			feasible++
+		}
+	}
+	t.Logf("%d of 1000 feasible", feasible)
+}
+
+// TestExactByType compares the search for scattered stages with exhaustive.
+func TestExactByType(t *testing.T) {
+	defer func(was int) { exactEnumerates = was }(exactEnumerates)
+	exactEnumerates = 0
+	feasible := 0
+	for i := range 400 {
+		p := mustProblem(t, randomSpec(rand.New(rand.NewPCG(uint64(i), 3)), ByType))
+		if checkExact(t, i, p) {
+			feasible++
+		}
+	}
+	t.Logf("%d of 400 feasible", feasible)
+}
+
+// TestExactScattered: where stages may be scattered, the published graphs have
+// splits at least as good as the best contiguous ones.
+func TestExactScattered(t *testing.T) {
+	for i, contiguous := range []float64{17.7899, 41.7458, 33.7747, 78.6318} {
+		p, _ := publishedProblem(t, publishedNames[i], ByType)
+		start := time.Now()
+		pol, _ := LookupPolicy("exact")
+		out, err := pol.Search(context.Background(), p, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(publishedNames[i], 1e3/out.Fitness.Value, 1e3/out.Bound, out.Gap, out.Certificate, out.Stopped, time.Since(start))
+		if 1e3/out.Fitness.Value > contiguous {
+			t.Errorf("%s: a load of %v ms, contiguous %v; %s", publishedNames[i], 1e3/out.Fitness.Value, contiguous, out.Certificate)
+		}
+	}
+}
+
+// TestExactPublished: the best contiguous splits of the published graphs have the
+// maximum load that Tarnawski et al. print for their dynamic program.
+func TestExactPublished(t *testing.T) {
+	for i, want := range []float64{17.7899, 41.7458, 33.7747, 78.6318} {
+		p, _ := publishedProblem(t, publishedNames[i], Convex)
+		start := time.Now()
+		out := outcomeOf(t, "exact", p)
+		t.Log(publishedNames[i], 1e3/out.Fitness.Value, out.Certificate, time.Since(start))
+		if math.Abs(1e3/out.Fitness.Value-want) > 0.5e-4 {
+			t.Errorf("%s: a load of %v ms, published %v; %s", publishedNames[i], 1e3/out.Fitness.Value, want, out.Certificate)
+		}
+	}
+}
+
 func TestExactLarge(t *testing.T) {
 	for _, c := range []struct{ layers, pools int }{{16, 4}, {64, 6}, {200, 4}} {
 		for _, o := range []Objective{Throughput, Cost} {

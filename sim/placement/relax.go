@@ -31,6 +31,9 @@ type relaxation struct {
 	live  [][]int     // per cut: the layers before it that send to layers behind it, the last one first
 	flows [][]outflow // [pool*(layers+1) + cut], by prepare
 
+	window float64 // the least that any segment has
+	known  []sent  // scratch
+
 	follow bool // windows follow from how many stages come after
 	ev     *Evaluator
 }
@@ -75,7 +78,7 @@ func newRelaxation(p *Problem, computeOnly bool) *relaxation {
 			}
 		}
 	}
-	r.follow = p.windowsFollow()
+	r.follow, r.window = p.windowsFollow(), r.leastWindow()
 	return r
 }
 
@@ -249,21 +252,14 @@ func (s *span) begin(r *relaxation, pool, first int) {
 // grow adds the next layer. It is false when the pool does not take it.
 func (s *span) grow() bool {
 	p, l := s.r.p, s.end
-	w := &p.work[s.pool*p.layers+l]
 	if s.r.domain[l]&(1<<s.pool) == 0 {
 		return false
 	}
+	act := s.st.act
 	s.st.last = l
-	s.st.serial += w.serial
-	s.st.parallel += w.parallel
-	s.st.weights += w.weights
+	s.r.join(&s.st, l)
 	if p.Inference {
-		s.st.act = max(s.st.act, w.act)
-	} else {
-		s.st.act += w.act
-	}
-	if w.tables {
-		s.st.addTables(&p.costs[s.pool*p.layers+l], float64(p.Microbatches))
+		s.st.act = max(act, p.work[s.pool*p.layers+l].act)
 	}
 	s.end++
 	if !s.r.computeOnly {
@@ -287,10 +283,10 @@ func (s *span) receive(e *edgeCost) {
 	s.got[f].add(e, p.output[f])
 	now := s.got[f]
 	if p.added {
-		s.pay(&s.st, sent{now.bytes - was.bytes, now.seconds - was.seconds}, e.gradient)
+		r.pay(&s.st, sent{now.bytes - was.bytes, now.seconds - was.seconds}, e.gradient)
 		return
 	}
-	s.st.measured += e.stepSeconds(p, now.seconds-was.seconds)
+	s.st.measured += stepSeconds(p, now.seconds-was.seconds, e.gradient)
 	if k := r.knownFace(s.pool, f); k >= 0 {
 		s.in[k].add(now.bytes-was.bytes, e.gradient)
 	} else if f == s.first-1 {
@@ -299,10 +295,6 @@ func (s *span) receive(e *edgeCost) {
 }
 
 // stepSeconds is what a measured transfer takes of a step.
-func (e *edgeCost) stepSeconds(p *Problem, seconds float64) float64 {
-	return stepSeconds(p, seconds, e.gradient)
-}
-
 func stepSeconds(p *Problem, seconds float64, gradient bool) float64 {
 	d := float64(p.Microbatches) * seconds
 	if gradient {
@@ -311,13 +303,13 @@ func stepSeconds(p *Problem, seconds float64, gradient bool) float64 {
 	return d
 }
 
-// pay charges what goes between the span and host memory, as Evaluator.pay does.
-func (s *span) pay(st *stage, v sent, gradient bool) {
-	step := s.r.p.hostStep[s.pool]
+// pay charges what goes between a stage and host memory, as Evaluator.pay does.
+func (r *relaxation) pay(st *stage, v sent, gradient bool) {
+	step := r.p.hostStep[st.pool]
 	if step == 0 {
 		return
 	}
-	st.measured += stepSeconds(s.r.p, v.seconds, gradient)
+	st.measured += stepSeconds(r.p, v.seconds, gradient)
 	times := 1.0
 	if gradient {
 		times = 2
@@ -347,7 +339,7 @@ func (s *span) settled(before, behind int, flows []outflow, window float64) stag
 			break
 		}
 		if p.added {
-			s.pay(&st, o.sent, o.gradient)
+			s.r.pay(&st, o.sent, o.gradient)
 			continue
 		}
 		st.measured += stepSeconds(p, o.sent.seconds, o.gradient)

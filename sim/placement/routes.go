@@ -6,12 +6,19 @@ import (
 	"math"
 )
 
-// route is a solution of a relaxation for one step time: a scheme cut into legs,
-// each with the fewest devices.
+// route is a solution of a relaxation for one step time: a scheme whose stages
+// have the fewest devices for it.
 type route struct {
-	legs  []leg
+	sc    Scheme
 	price float64 // USD/h
 	time  float64 // seconds per step, by the relaxation
+}
+
+// oracle finds the cheapest route with step times of at most t that costs less
+// than cap USD/h; any: the first that it comes by. errNone: there is none;
+// errLabels: it is not known whether there is.
+type oracle interface {
+	cheapest(t, cap float64, any bool) (*route, error)
 }
 
 // leg is a span of layers on one pool.
@@ -99,9 +106,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	return o
 }
 
-// cheapest returns the cheapest route with step times of at most t that costs
-// less than cap USD/h; any returns the first one that is found. errNone: there
-// is none; errLabels: it is not known whether there is.
+// cheapest is oracle's.
 func (o *router) cheapest(t, cap float64, any bool) (*route, error) {
 	if o.needs.time != t {
 		if err := o.needs.fill(o.ctx, t); err != nil {
@@ -307,7 +312,7 @@ func (o *router) trace() []leg {
 // asks for. It returns nil when a leg does not fit; devices may rise.
 func (o *router) finish(legs []leg) *route {
 	p, r := o.r.p, o.r
-	rt := &route{legs: legs}
+	rt := &route{sc: make(Scheme, p.layers)}
 	var s span
 	for i := range legs {
 		g := &legs[i]
@@ -325,15 +330,9 @@ func (o *router) finish(legs []leg) *route {
 		}
 		rt.time = max(rt.time, r.ev.stepTime(0, g.devices))
 		rt.price += float64(g.devices) * p.price[g.pool]
-	}
-	return rt
-}
-
-// scheme returns the scheme of a route.
-func (rt *route) scheme(sc Scheme) {
-	for _, g := range rt.legs {
 		for l := g.first; l < g.end; l++ {
-			sc[l] = uint8(g.pool)
+			rt.sc[l] = uint8(g.pool)
 		}
 	}
+	return rt
 }
