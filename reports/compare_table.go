@@ -87,25 +87,72 @@ func shortNumber(v float64) string {
 	return formatNumber(v)
 }
 
+// placementTable has a column for the distance to the best known where that is not proven
+// to be the best there is. It is one table where that fits, else two: what policies
+// found, and what it took.
 func placementTable(w io.Writer, c *sim.Comparison, width int) error {
 	limit, proven := c.Limit()
+	known := bestKnown(c)
 	all := standings(c)
-	timed := slices.ContainsFunc(all, func(s standing) bool { return s.duration > 0 })
-	full := grid{columns: []column{{"placement", false, true}, {"best", true, false}, {"median", true, false}, {"worst", true, false}, {"gap", true, false}, {"schemes", true, false}}}
-	if timed {
-		full.columns = append(full.columns, column{"time", true, false})
+	found := []column{{"placement", false, true}, {"best", true, false}, {"median", true, false}, {"worst", true, false}, {"gap", true, false}}
+	behind := proven && !attained(known, limit)
+	if behind {
+		found = append(found, column{"behind", true, false})
 	}
-	full.columns = append(full.columns, column{"feasible", true, false})
+	took := []column{{"schemes", true, false}}
+	timed := slices.ContainsFunc(all, func(s standing) bool { return s.duration > 0 })
+	if timed {
+		took = append(took, column{"time", true, false})
+	}
+	took = append(took, column{"fits", true, false})
+	one := grid{columns: slices.Concat(found, took)}
+	first, second := grid{columns: found}, grid{columns: slices.Concat(found[:1], took)}
 	for i := range all {
 		s := &all[i]
-		cells := append([]string{printable(s.policy)}, s.three(c)...)
-		cells = append(cells, s.gapCell(c, limit, proven), formatNumber(math.Round(s.schemes)))
-		if timed {
-			cells = append(cells, formatSeconds(s.duration.Seconds()))
+		has := append(append([]string{printable(s.policy)}, s.three(c)...), s.gapCell(c, limit, proven))
+		if behind {
+			has = append(has, s.gapCell(c, known, true))
 		}
-		full.add(append(cells, s.feasible())...)
+		cost := []string{formatNumber(math.Round(s.schemes))}
+		if timed {
+			cost = append(cost, shortSeconds(s.duration.Seconds()))
+		}
+		cost = append(cost, s.feasible())
+		one.add(slices.Concat(has, cost)...)
+		first.add(has...)
+		second.add(slices.Concat(has[:1], cost)...)
 	}
-	return full.render(w, width)
+	if one.natural() <= width {
+		return one.render(w, width)
+	}
+	if err := first.render(w, width); err != nil {
+		return err
+	}
+	io.WriteString(w, "\n") // w is a buffer of CompareSummary
+	return second.render(w, width)
+}
+
+// bestKnown is the best fitness that any run found.
+func bestKnown(c *sim.Comparison) float64 {
+	best := 0.0
+	for i := range c.Runs {
+		if f, ok := c.Runs[i].Fitness(); ok {
+			best = max(best, f)
+		}
+	}
+	return best
+}
+
+// attained reports whether a fitness is a limit, but for rounding.
+func attained(fitness, limit float64) bool { return fitness >= limit*(1-1e-9) }
+
+// shortSeconds prints a time in two or three digits.
+func shortSeconds(s float64) string {
+	if s <= 0 {
+		return "0 s"
+	}
+	digits := math.Pow(10, math.Floor(math.Log10(s))-1)
+	return formatSeconds(math.Round(s/digits) * digits)
 }
 
 // three are the best, the median and the worst of what a comparison is about.
@@ -154,7 +201,7 @@ func formatGap(g float64) string {
 func (s *standing) feasible() string {
 	switch {
 	case !s.once:
-		return fmt.Sprintf("%d of %d", len(s.fit), len(s.runs))
+		return fmt.Sprintf("%d/%d", len(s.fit), len(s.runs))
 	case len(s.fit) == 0:
 		return "no"
 	}
@@ -162,7 +209,7 @@ func (s *standing) feasible() string {
 }
 
 func replacementTable(w io.Writer, c *sim.Comparison, width int) error {
-	g := grid{columns: []column{{"replacement", false, true}, {"hit ratio", true, false}, {"lookups", true, false}, {"stalled", true, false}, {"samples/s", true, false}, {"best", true, false}, {"worst", true, false}, {"feasible", true, false}}}
+	g := grid{columns: []column{{"replacement", false, true}, {"hit ratio", true, false}, {"lookups", true, false}, {"stalled", true, false}, {"samples/s", true, false}, {"best", true, false}, {"worst", true, false}, {"fits", true, false}}}
 	all := standings(c)
 	for i := range all {
 		s := &all[i]
@@ -187,8 +234,11 @@ func compareNotes(c *sim.Comparison) []string {
 	if _, proven := c.Limit(); c.By == sim.Placements && !proven && slices.ContainsFunc(all, func(s standing) bool { return len(s.fit) > 0 }) {
 		notes = append(notes, bestKnownMark+" to the best that any of these found: no bound is proven here")
 	}
+	if limit, proven := c.Limit(); c.By == sim.Placements && proven && !attained(bestKnown(c), limit) {
+		notes = append(notes, "gap: to the proven bound; behind: the best that any of these found")
+	}
 	if c.By == sim.Placements && slices.ContainsFunc(all, func(s standing) bool { return s.once }) && c.Seeds > 1 {
-		notes = append(notes, "once: the policy draws nothing, its answer is the same for every seed")
+		notes = append(notes, "fits once: the policy draws nothing, its answer is the same for every seed")
 	}
 	for _, s := range all {
 		if len(s.fit) < len(s.runs) {
@@ -209,8 +259,9 @@ func compareNotes(c *sim.Comparison) []string {
 	return notes
 }
 
-// CompareGaps writes the median gaps of several comparisons of placement policies,
-// policies by scenarios, in as many tables as the width asks for.
+// CompareGaps writes how far the median of each placement policy is behind the best that
+// any found, scenario by scenario, and below how far that may be from the best there
+// is: in as many tables as the width asks for.
 func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 	width = tableWidth(width)
 	var policies []string
@@ -221,23 +272,19 @@ func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 			}
 		}
 	}
-	if _, err := io.WriteString(w, wrap("median gap of each placement policy", width)); err != nil {
+	head := "median of each placement policy, behind the best that any found; last line: the gap of that best to the proven bound"
+	if _, err := io.WriteString(w, wrap(head, width)); err != nil {
 		return err
 	}
-	unproven := false
 	for from := 0; from < len(all); {
-		var g grid
-		to := from
+		to := from + 1
 		for to < len(all) {
-			wider := gapGrid(policies, all[from:to+1])
-			if to > from && wider.natural() > width {
+			if wider := gapGrid(policies, all[from:to+1]); wider.natural() > width {
 				break
 			}
-			g = wider
-			_, proven := all[to].Limit()
-			unproven = unproven || !proven
 			to++
 		}
+		g := gapGrid(policies, all[from:to])
 		if err := g.render(w, width); err != nil {
 			return err
 		}
@@ -245,30 +292,32 @@ func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 			io.WriteString(w, "\n") // an error will come again
 		}
 	}
-	if unproven {
-		_, err := io.WriteString(w, wrap(bestKnownMark+" to the best that any policy found: no bound is proven there", width))
-		return err
-	}
 	return nil
 }
 
 func gapGrid(policies []string, all []*sim.Comparison) grid {
 	g := grid{columns: []column{{"placement", false, true}}}
-	rows := make([][]string, len(policies))
+	rows := make([][]string, len(policies)+1)
 	for i, p := range policies {
 		rows[i] = []string{printable(p)}
 	}
+	last := len(policies)
+	rows[last] = []string{"bound"}
 	for _, c := range all {
 		g.columns = append(g.columns, column{shortenText(printable(c.Scenario), 16), true, false})
-		limit, proven := c.Limit()
-		of := standings(c)
+		known, of := bestKnown(c), standings(c)
 		for i, p := range policies {
 			cell := "–"
 			if k := slices.IndexFunc(of, func(s standing) bool { return s.policy == p }); k >= 0 {
-				cell = of[k].gapCell(c, limit, proven)
+				cell = of[k].gapCell(c, known, true)
 			}
 			rows[i] = append(rows[i], cell)
 		}
+		cell := "–"
+		if limit, proven := c.Limit(); proven && known > 0 {
+			cell = formatGap(sim.Gap(known, limit))
+		}
+		rows[last] = append(rows[last], cell)
 	}
 	for _, row := range rows {
 		g.add(row...)

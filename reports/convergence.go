@@ -125,26 +125,29 @@ func naturalQuantile(c *sim.Comparison, best []float64, q float64) float64 {
 }
 
 func convergenceLegend(c *sim.Comparison, all []convergence) []legendItem {
+	sheet := convergenceSheetOf(c, all)
 	var items []legendItem
 	banded := false
-	limit, proven := c.Limit()
-	bound, _ := sim.Natural(c.Objective, limit)
-	for _, k := range all {
-		name := printable(k.policy)
-		switch last := k.steps[len(k.steps)-1].median; {
+	for i := range all {
+		name := printable(all[i].policy)
+		switch last := all[i].end().y; {
 		case math.IsNaN(last):
 			name += " (nothing at most seeds)"
-		case !near(last, bound):
+		case !sheet.holds(last):
 			name += " (off this sheet: " + shortNumber(last) + ")"
 		}
-		items = append(items, k.mark.item(name))
-		banded = banded || k.banded()
+		items = append(items, all[i].mark.item(name))
+		banded = banded || all[i].banded()
 	}
 	if banded {
 		items = append(items, boxItem("between the quartiles over the seeds", idleGrey))
 	}
-	if proven {
-		items = append(items, lineItem("no scheme is better: "+shortNumber(bound), boundLine))
+	if sheet.bound > 0 {
+		name := "no scheme is better: " + shortNumber(sheet.bound)
+		if !sheet.holds(sheet.bound) {
+			name += " (off this sheet)"
+		}
+		items = append(items, lineItem(name, boundLine))
 	}
 	return items
 }
@@ -158,9 +161,8 @@ var boundLine = draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{5, 3}}
 func drawConvergence(dc draw.Canvas, c *sim.Comparison) {
 	all := convergences(c)
 	p := newPanel("schemes evaluated", "best fitness, "+naturalUnit(c))
-	limit, proven := c.Limit()
-	bound, _ := sim.Natural(c.Objective, limit)
-	setConvergenceAxes(p, c, all, bound)
+	sheet := convergenceSheetOf(c, all)
+	setConvergenceAxes(p, all, sheet)
 	for i := range all {
 		p.Add(all[i].band())
 	}
@@ -168,23 +170,69 @@ func drawConvergence(dc draw.Canvas, c *sim.Comparison) {
 		p.Add(curve(inside(all[i].stairs(), p), all[i].mark.line))
 	}
 	p.Add(convergenceEnds(all))
-	if proven {
-		p.Add(curve([]point{{p.X.Min, bound}, {p.X.Max, bound}}, boundLine))
+	if sheet.bound > 0 && sheet.holds(sheet.bound) {
+		p.Add(curve([]point{{p.X.Min, sheet.bound}, {p.X.Max, sheet.bound}}, boundLine))
 	}
 	drawPanels(headed(dc, "Best fitness by schemes evaluated", comparisonTitle(c), comparisonSubtitle(c), convergenceLegend(c, all)), []float64{1}, p)
 }
 
-func setConvergenceAxes(p *plot.Plot, c *sim.Comparison, all []convergence, bound float64) {
+// convergenceSheet is the part of the fitness that is drawn.
+type convergenceSheet struct {
+	lo, hi float64
+	bound  float64 // 0: none is proven
+}
+
+// convergenceSheetOf spans where policies end up, as far as they are within twice the best
+// known, and half as much beyond: there they can be told apart. The bound is on the
+// sheet unless it is farther from the best known than that.
+func convergenceSheetOf(c *sim.Comparison, all []convergence) convergenceSheet {
+	best, worst := math.NaN(), math.NaN()
+	better := func(a, b float64) bool { return math.IsNaN(b) || (a > b) == moreIsBetter(c) && a != b }
+	for i := range all {
+		for _, s := range all[i].steps {
+			if v := s.upper; !math.IsNaN(v) && better(v, best) {
+				best = v
+			}
+		}
+	}
+	for i := range all {
+		if end := all[i].end().y; 2*end >= best && end <= 2*best && (math.IsNaN(worst) || better(worst, end)) {
+			worst = end
+		}
+	}
+	if math.IsNaN(best) { // at most seeds nothing was found
+		return convergenceSheet{}
+	}
+	if math.IsNaN(worst) || worst == best { // nothing to tell apart: the way there
+		for i := range all {
+			for _, s := range all[i].steps {
+				if near(s.low, best) && (math.IsNaN(worst) || better(worst, s.low)) {
+					worst = s.low
+				}
+			}
+		}
+	}
+	if math.IsNaN(worst) {
+		worst = best
+	}
+	worst = max(worst+(worst-best)/2, 0)
+	sheet := convergenceSheet{lo: min(best, worst), hi: max(best, worst)}
+	if limit, proven := c.Limit(); proven {
+		sheet.bound, _ = sim.Natural(c.Objective, limit)
+		if math.Abs(sheet.bound-best) <= sheet.hi-sheet.lo {
+			sheet.lo, sheet.hi = min(sheet.lo, sheet.bound), max(sheet.hi, sheet.bound)
+		}
+	}
+	return sheet
+}
+
+func (s convergenceSheet) holds(v float64) bool { return v >= s.lo && v <= s.hi }
+
+func setConvergenceAxes(p *plot.Plot, all []convergence, sheet convergenceSheet) {
 	first, last := math.Inf(1), 0.0
-	lo, hi := bound, bound
 	for _, k := range all {
 		for _, s := range k.steps {
 			first, last = min(first, float64(s.evaluations)), max(last, float64(s.evaluations))
-			for _, v := range []float64{s.low, s.median, s.upper} {
-				if near(v, bound) {
-					lo, hi = min(lo, v), max(hi, v)
-				}
-			}
 		}
 	}
 	if first = max(first, 1); last/first > 20 {
@@ -193,7 +241,7 @@ func setConvergenceAxes(p *plot.Plot, c *sim.Comparison, all []convergence, boun
 		from, to, ticks := countAxis(first, max(last, first+1), 10)
 		setAxis(&p.X, from, to, ticks)
 	}
-	from, to, _ := padded(lo, hi, 0.03)
+	from, to, _ := padded(sheet.lo, sheet.hi, 0.03)
 	from, to, ticks := linearAxis(from, to, 10)
 	setAxis(&p.Y, from, to, ticks)
 }
@@ -292,4 +340,10 @@ func convergenceCSV(w io.Writer, c *sim.Comparison) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// moreIsBetter reports whether more of what people ask for is better.
+func moreIsBetter(c *sim.Comparison) bool {
+	_, unit := sim.Natural(c.Objective, 1)
+	return unit == "samples/s"
 }
