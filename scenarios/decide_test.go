@@ -64,7 +64,7 @@ func TestFinalistsThatFail(t *testing.T) {
 	}
 	s = parsed(t, finalistScenario)
 	ctx, stop := context.WithCancel(t.Context())
-	s.Search.Progress = func(placement.Progress) { stop() } // the last thing that a search does is to tell
+	s.Searching.Progress = func(placement.Progress) { stop() } // the last thing that a search does is to tell
 	if r, err := s.Run(ctx, "test"); !errors.Is(err, context.Canceled) || r != nil {
 		t.Errorf("%v, %v", r, err)
 	}
