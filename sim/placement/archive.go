@@ -35,6 +35,29 @@ func (s *search) keep(sc Scheme, f Fitness) {
 	s.finalists = slices.Insert(best, at, Point{copied, f})
 }
 
+// runExactKeeping is runExact, and where that proved the best scheme having seen fewer than
+// it is asked to keep, the best of its neighbours fill up. They are no part of the search:
+// none can be better, and they are not counted.
+func runExactKeeping(s *search) error {
+	err := runExact(s)
+	if err != nil || len(s.finalists) == 0 || len(s.finalists) == s.opt.Keep {
+		return err
+	}
+	best := slices.Clone(s.finalists[0].Scheme)
+	near := make(Scheme, len(best))
+	for _, m := range s.p.moves(best, nil) {
+		if s.ctx.Err() != nil {
+			return nil // the answer is there
+		}
+		copy(near, best)
+		m.apply(near)
+		if f := s.compute(s.ev, near); !outranks(f, s.fitness) {
+			s.keep(near, f)
+		}
+	}
+	return nil
+}
+
 // outranks reports whether a fitness is better than that of a scheme seen before.
 func outranks(f, than Fitness) bool {
 	return f.Value > than.Value || f.Value == than.Value && f.Price < than.Price

@@ -61,3 +61,32 @@ func TestKeepOnce(t *testing.T) {
 		t.Errorf("%v", s.finalists)
 	}
 }
+
+// exact sees few schemes: neighbours of the best fill up, and change neither the answer
+// nor the figures of the search.
+func TestExactKeeps(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 3))
+	p := mustProblem(t, spec(randomModel(r, 30), cluster(cpuPool("cpu", 3, 1), gpuPool("gpu", 4, 5))))
+	pol, _ := LookupPolicy("exact")
+	alone, err := pol.Search(t.Context(), p, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := pol.Search(t.Context(), p, Options{Keep: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Fitness != alone.Fitness || out.Evaluations != alone.Evaluations || out.Repeats != alone.Repeats || !slices.Equal(out.Plan.Scheme, alone.Plan.Scheme) {
+		t.Errorf("keeping changes the search: %+v %d, alone %+v %d", out.Fitness, out.Evaluations, alone.Fitness, alone.Evaluations)
+	}
+	if alone.Evaluations >= 12 || len(out.Finalists) != 12 || out.Finalists[0].Fitness != out.Fitness {
+		t.Errorf("%d schemes seen, %d kept, the first worth %v of %v", alone.Evaluations, len(out.Finalists), out.Finalists[0].Fitness, out.Fitness)
+	}
+	for i, f := range out.Finalists {
+		for _, g := range out.Finalists[:i] {
+			if slices.Equal(f.Scheme, g.Scheme) || outranks(f.Fitness, g.Fitness) {
+				t.Errorf("finalist %d, %v %v, after %v %v", i, f.Scheme, f.Fitness, g.Scheme, g.Fitness)
+			}
+		}
+	}
+}

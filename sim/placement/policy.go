@@ -130,7 +130,7 @@ var Policies = []Policy{
 	{"reinforce-lstm", "an LSTM learns to draw schemes (as HeterPS)", runReinforceLSTM},
 	{"reinforce-rnn", "a plain recurrent network learns to draw schemes", runReinforceRNN},
 	{"exhaustive", "every scheme: the true optimum, small problems only", runExhaustive},
-	{"exact", "the true optimum with its proof, by dynamic programming and bounds", runExact},
+	{"exact", "the true optimum with its proof, by dynamic programming and bounds", runExactKeeping},
 }
 
 // PolicyNames returns the names of Policies.
