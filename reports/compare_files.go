@@ -32,6 +32,14 @@ func comparePlots() []comparePlot {
 	return []comparePlot{convergencePlot, paretoPlot, schemesPlot, spreadPlot}
 }
 
+// ComparePlots lists name and title of every plot of a comparison.
+func ComparePlots() (list [][2]string) {
+	for _, p := range comparePlots() {
+		list = append(list, [2]string{p.name, p.title})
+	}
+	return list
+}
+
 func (p *comparePlot) picture(c *sim.Comparison) picture {
 	w, h := p.size(c)
 	return picture{p.title + ": " + drawable(comparisonTitle(c)), w, h, func(dc draw.Canvas) { p.draw(dc, c) }}

@@ -238,7 +238,7 @@ func compareNotes(c *sim.Comparison) []string {
 		notes = append(notes, "gap: to the proven bound; behind: the best that any of these found")
 	}
 	if c.By == sim.Placements && slices.ContainsFunc(all, func(s standing) bool { return s.once }) && c.Seeds > 1 {
-		notes = append(notes, "fits once: the policy draws nothing, its answer is the same for every seed")
+		notes = append(notes, "once: the policy draws nothing, its answer is the same for every seed")
 	}
 	for _, s := range all {
 		if len(s.fit) < len(s.runs) {
@@ -261,7 +261,8 @@ func compareNotes(c *sim.Comparison) []string {
 
 // CompareGaps writes how far the median of each placement policy is behind the best that
 // any found, scenario by scenario, and below how far that may be from the best there
-// is: in as many tables as the width asks for.
+// is; then how many schemes it took to come near. Of each there are as many tables as
+// the width asks for.
 func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 	width = tableWidth(width)
 	var policies []string
@@ -272,19 +273,42 @@ func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 			}
 		}
 	}
-	head := "median of each placement policy, behind the best that any found; last line: the gap of that best to the proven bound"
-	if _, err := io.WriteString(w, wrap(head, width)); err != nil {
-		return err
+	for i, k := range []struct {
+		head string
+		last string // the name of the last line; "": there is none
+		cell func(c *sim.Comparison, s *standing) string
+		sum  func(c *sim.Comparison) string
+	}{
+		{"median of each placement policy, behind the best that any found; last line: the gap of that best to the proven bound", "bound",
+			func(c *sim.Comparison, s *standing) string { return s.gapCell(c, bestKnown(c), true) }, boundCell},
+		{fmt.Sprintf("schemes evaluated until within %d %% of the best that any found, median", nearPerCent), "",
+			func(c *sim.Comparison, s *standing) string { return s.reachCell(bestKnown(c)) }, nil},
+	} {
+		if i > 0 {
+			io.WriteString(w, "\n") // an error will come again
+		}
+		if _, err := io.WriteString(w, wrap(k.head, width)); err != nil {
+			return err
+		}
+		table := func(part []*sim.Comparison) grid { return scenarioGrid(policies, part, k.last, k.cell, k.sum) }
+		if err := renderParts(w, all, width, table); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// renderParts renders as many comparisons to a table as fit.
+func renderParts(w io.Writer, all []*sim.Comparison, width int, table func(part []*sim.Comparison) grid) error {
 	for from := 0; from < len(all); {
 		to := from + 1
 		for to < len(all) {
-			if wider := gapGrid(policies, all[from:to+1]); wider.natural() > width {
+			if wider := table(all[from : to+1]); wider.natural() > width {
 				break
 			}
 			to++
 		}
-		g := gapGrid(policies, all[from:to])
+		g := table(all[from:to])
 		if err := g.render(w, width); err != nil {
 			return err
 		}
@@ -295,32 +319,65 @@ func CompareGaps(w io.Writer, all []*sim.Comparison, width int) error {
 	return nil
 }
 
-func gapGrid(policies []string, all []*sim.Comparison) grid {
+// scenarioGrid has a row for each policy, a column for each comparison, and a last row of
+// that name, if it has one.
+func scenarioGrid(policies []string, all []*sim.Comparison, last string, cell func(*sim.Comparison, *standing) string, sum func(*sim.Comparison) string) grid {
 	g := grid{columns: []column{{"placement", false, true}}}
-	rows := make([][]string, len(policies)+1)
+	rows := make([][]string, len(policies), len(policies)+1)
 	for i, p := range policies {
 		rows[i] = []string{printable(p)}
 	}
-	last := len(policies)
-	rows[last] = []string{"bound"}
+	if last != "" {
+		rows = append(rows, []string{last})
+	}
 	for _, c := range all {
 		g.columns = append(g.columns, column{shortenText(printable(c.Scenario), 16), true, false})
-		known, of := bestKnown(c), standings(c)
+		of := standings(c)
 		for i, p := range policies {
-			cell := "–"
+			text := "–"
 			if k := slices.IndexFunc(of, func(s standing) bool { return s.policy == p }); k >= 0 {
-				cell = of[k].gapCell(c, known, true)
+				text = cell(c, &of[k])
 			}
-			rows[i] = append(rows[i], cell)
+			rows[i] = append(rows[i], text)
 		}
-		cell := "–"
-		if limit, proven := c.Limit(); proven && known > 0 {
-			cell = formatGap(sim.Gap(known, limit))
+		if last != "" {
+			rows[len(policies)] = append(rows[len(policies)], sum(c))
 		}
-		rows[last] = append(rows[last], cell)
 	}
 	for _, row := range rows {
 		g.add(row...)
 	}
 	return g
+}
+
+// boundCell is the gap of the best known to the bound.
+func boundCell(c *sim.Comparison) string {
+	known := bestKnown(c)
+	if limit, proven := c.Limit(); proven && known > 0 {
+		return formatGap(sim.Gap(known, limit))
+	}
+	return "–"
+}
+
+// nearPerCent is how near to the best known is near.
+const nearPerCent = 5
+
+// reachCell is the median of the schemes evaluated until a run was near the best known; a
+// dash when half of the runs never were.
+func (s *standing) reachCell(known float64) string {
+	var took []float64
+	for _, r := range s.runs {
+		at := math.Inf(1)
+		for _, g := range historyOf(r) {
+			if g.Best > 0 && sim.Gap(g.Best, known) <= nearPerCent {
+				at = float64(g.Evaluations)
+				break
+			}
+		}
+		took = append(took, at)
+	}
+	if m := median(took); !math.IsInf(m, 1) && !math.IsNaN(m) {
+		return formatNumber(math.Round(m))
+	}
+	return "–"
 }

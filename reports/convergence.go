@@ -183,7 +183,7 @@ type convergenceSheet struct {
 }
 
 // convergenceSheetOf spans where policies end up, as far as they are within twice the best
-// known, and half as much beyond: there they can be told apart. The bound is on the
+// known, and a little beyond: there they can be told apart. The bound is on the
 // sheet unless it is farther from the best known than that.
 func convergenceSheetOf(c *sim.Comparison, all []convergence) convergenceSheet {
 	best, worst := math.NaN(), math.NaN()
@@ -215,7 +215,7 @@ func convergenceSheetOf(c *sim.Comparison, all []convergence) convergenceSheet {
 	if math.IsNaN(worst) {
 		worst = best
 	}
-	worst = max(worst+(worst-best)/2, 0)
+	worst = max(worst+(worst-best)*0.2, 0)
 	sheet := convergenceSheet{lo: min(best, worst), hi: max(best, worst)}
 	if limit, proven := c.Limit(); proven {
 		sheet.bound, _ = sim.Natural(c.Objective, limit)

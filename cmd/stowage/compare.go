@@ -39,8 +39,9 @@ func newCompare() *cobra.Command {
 		Long: `Compare searches the target scheme of each scenario by several placement policies, or
 runs it under several replacement policies, with several seeds, on all processors. It
 prints a line for each policy: best, median and worst over the seeds, and how far the
-median is from the best that any scheme could reach. Results and plots (SVG, PNG
-and CSV) go to out/NAME/compare, NAME being the scenario's name.
+median is from the best that any scheme could reach; on a terminal also the median time
+of a search. Results and plots (SVG, PNG and CSV) go to out/NAME/compare, NAME being the
+scenario's name.
 
 With --placement all searches are about one problem: lookups are drawn with the
 scenario's seed, whatever the seed of a search. Policies that draw nothing run once.
@@ -143,6 +144,9 @@ func (f *compareFlags) one(c *cobra.Command, s *scenarios.Scenario, further bool
 		werr = failed("%s: results not written: %w", s.Name, werr)
 	}
 	if f.format.value == "table" {
+		if !isTerminal(c.OutOrStdout()) {
+			timeless(r)
+		}
 		if perr := printComparison(c.OutOrStdout(), r, dir, files, further); perr != nil && werr == nil {
 			werr = failure{perr}
 		}
@@ -156,6 +160,14 @@ func (f *compareFlags) dir(s *scenarios.Scenario) string {
 		return f.out
 	}
 	return filepath.Join("out", s.Name, "compare")
+}
+
+// timeless takes wall-clock times out: they are for people who wait, and what goes to a
+// pipe or a file is a function of scenario, seeds and version.
+func timeless(r *sim.Comparison) {
+	for i := range r.Runs {
+		r.Runs[i].Elapsed = 0
+	}
 }
 
 func printComparison(w io.Writer, r *sim.Comparison, dir string, files []string, further bool) error {

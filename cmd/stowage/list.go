@@ -137,6 +137,9 @@ func listPlots(w io.Writer) error {
 	for _, p := range reports.Plots() {
 		fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Title)
 	}
+	for _, p := range reports.ComparePlots() {
+		fmt.Fprintf(w, "%s\t%s (of stowage compare)\n", p[0], p[1])
+	}
 	return nil
 }
 

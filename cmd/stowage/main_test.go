@@ -67,8 +67,9 @@ func TestLists(t *testing.T) {
 		"placements":   placement.PolicyNames(),
 		"replacements": namesOf(slots.Policies(), func(p slots.Policy) string { return p.Name }),
 		"schedules":    pipeline.ScheduleNames(),
-		"plots":        namesOf(reports.Plots(), func(p reports.Plot) string { return p.Name }),
-		"metrics":      namesOf(sim.MetricKinds, func(k sim.MetricKind) string { return k.Name }),
+		"plots": append(namesOf(reports.Plots(), func(p reports.Plot) string { return p.Name }),
+			namesOf(reports.ComparePlots(), func(p [2]string) string { return p[0] })...),
+		"metrics": namesOf(sim.MetricKinds, func(k sim.MetricKind) string { return k.Name }),
 	}
 	if len(want) != len(lists) {
 		t.Errorf("%d lists, this test knows %d", len(lists), len(want))

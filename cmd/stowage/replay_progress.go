@@ -27,12 +27,23 @@ type progress struct {
 // newProgress shows progress on w if it is a terminal.
 func newProgress(w io.Writer, now func() time.Time) *progress {
 	p := &progress{now: now, every: 200 * time.Millisecond}
-	if file, ok := w.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			p.w = w
-		}
+	if isTerminal(w) {
+		p.w = w
 	}
 	return p
+}
+
+// isTerminal reports whether what is written to w is seen at once.
+func isTerminal(w io.Writer) bool {
+	if out, ok := w.(*output); ok {
+		w = out.Writer
+	}
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // begin starts a read of a file of so many lookups (0: not known).
