@@ -64,6 +64,9 @@ func TestRecurrenceKnowsTheRules(t *testing.T) {
 		{"overlap = false\n" + exclusive(remote) + "rule = \"exclusive\"", full},
 	} {
 		t.Run(strings.NewReplacer("\n", ", ", "\"", "", "slots.", "").Replace(c.lines), func(t *testing.T) {
+			if testing.Short() && c.pairs != nil {
+				t.Skip("tables that fill take long under the race detector")
+			}
 			t.Parallel()
 			text := slotted(c.lines, "rounds = 12", "rounds = 40", `"xeon-6148"`, `"epyc-7763"`)
 			r := withoutCurves(t, parsed(t, strings.NewReplacer(c.pairs...).Replace(text)))
