@@ -102,6 +102,7 @@ func TestGeneticHistory(t *testing.T) {
 		func(g *Genetic) { g.Population, g.Elite, g.Tournament, g.CrossRate = 8, 7, 8, 0 },
 	} {
 		g := DefaultGenetic()
+		g.Repair, g.Refine, g.Renewal = 0, 0, 0
 		change(&g)
 		out := mustSearch(t, "genetic", benchLike(t), Options{Seed: 3, Knobs: Knobs{Genetic: g}})
 		h := out.History
@@ -175,11 +176,15 @@ func TestGeneticValidate(t *testing.T) {
 		{func(g *Genetic) { g.Population = 1 << 17 }, "population = 131072: from 2"},
 		{func(g *Genetic) { g.Generations = 0 }, "generations = 0: from 1 to MaxGenerations = 1048576"},
 		{func(g *Genetic) { g.Patience = 0 }, "patience = 0: at least 1"},
-		{func(g *Genetic) { g.Tournament = 65 }, "tournament = 65: from 1 to population = 64"},
-		{func(g *Genetic) { g.Elite = 64 }, "elite = 64: from 0 to population - 1 = 63"},
+		{func(g *Genetic) { g.Tournament = 65 }, "tournament = 65: from 1 to population = 32"},
+		{func(g *Genetic) { g.Elite = 64 }, "elite = 64: from 0 to population - 1 = 31"},
 		{func(g *Genetic) { g.Elite = -1 }, "elite = -1: from 0"},
 		{func(g *Genetic) { g.Selection = "best" }, `selection = "best": one of ["tournament" "roulette"]`},
 		{func(g *Genetic) { g.Crossover = "none" }, `crossover = "none": one of ["two-point" "one-point" "uniform"]`},
+		{func(g *Genetic) { g.Duplicates = "never" }, `duplicates = "never": one of ["generation" "ever" "keep"]`},
+		{func(g *Genetic) { g.Repair = -1 }, "repair = -1: from 0 to MaxLayers = "},
+		{func(g *Genetic) { g.Refine = 33 }, "refine = 33: from 0 to population = 32"},
+		{func(g *Genetic) { g.Renewal = -1 }, "renewal = -1: from 0 to MaxGenerations"},
 		{func(g *Genetic) { g.CrossRate = math.NaN() }, "crossover_rate = NaN: from 0 to 1"},
 		{func(g *Genetic) { g.Mutation = -1 }, "mutation = -1: a number from 0"},
 		{func(g *Genetic) { g.Mutation = math.Inf(1) }, "mutation = +Inf: a number from 0"},
@@ -231,5 +236,73 @@ func TestOperators(t *testing.T) {
 		if want := 4000 * (4 - i); math.Abs(float64(n-want)) > 5*math.Sqrt(float64(want)) {
 			t.Errorf("roulette picks rank %d %d times of 40000, want about %d", i, n, want)
 		}
+	}
+}
+
+// TestRepair: layers leave pools that refuse them, then runs get fewer one by one,
+// the shortest first, until one is left.
+func TestRepair(t *testing.T) {
+	s := spec(clickModel(), cluster(cpuPool("c", 8, 0.5), gpuPool("g", 8, 3)))
+	s.Only = []int{1, 0, 2, 0}
+	p := mustProblem(t, s)
+	for _, c := range []struct{ sc, want Scheme }{
+		{Scheme{1, 1, 0, 0}, Scheme{0, 1, 1, 0}}, // 0 to the first pool that runs it, 2 to that of 1
+		{Scheme{0, 1, 1, 0}, Scheme{1, 1, 1, 0}}, // of equal runs the first; that it is refused there shows next
+		{Scheme{0, 0, 1, 1}, Scheme{1, 1, 1, 1}},
+	} {
+		if got := slices.Clone(c.sc); !p.repair(got) || !slices.Equal(got, c.want) {
+			t.Errorf("%v is repaired to %v, want %v", c.sc, got, c.want)
+		}
+	}
+	s.Only = nil
+	p = mustProblem(t, s)
+	for _, c := range []struct{ sc, want Scheme }{
+		{Scheme{0, 0, 1, 0}, Scheme{0, 0, 0, 0}},
+		{Scheme{1, 0, 0, 1}, Scheme{0, 0, 0, 1}},
+		{Scheme{1, 1, 0, 1}, Scheme{1, 1, 1, 1}},
+		{Scheme{1, 1, 1, 1}, nil},
+	} {
+		got := slices.Clone(c.sc)
+		if changed := p.repair(got); changed != (c.want != nil) || changed && !slices.Equal(got, c.want) {
+			t.Errorf("%v is repaired to %v, want %v", c.sc, got, c.want)
+		}
+	}
+}
+
+// TestRepairFindsWhatFits: where hardly any scheme fits, because pools have few
+// devices and each stage takes one, repair makes more of a population fit.
+func TestRepairFindsWhatFits(t *testing.T) {
+	fits := [2]float64{}
+	for seed := range uint64(10) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		p := mustProblem(t, spec(randomModel(r, 16), cluster(cpuPool("a", 2, 1), cpuPool("b", 1, 1), gpuPool("c", 1, 2))))
+		for k, repair := range []int{0, 6} {
+			g := DefaultGenetic()
+			g.Seeds, g.Repair, g.Generations = false, repair, 1
+			fits[k] += mustSearch(t, "genetic", p, Options{Seed: int64(seed), Knobs: Knobs{Genetic: g}}).History[0].Feasible / 10
+		}
+	}
+	if !(fits[1] > 1.5*fits[0] && fits[0] > 0) {
+		t.Errorf("%v of the first generation fit, repaired %v", fits[0], fits[1])
+	}
+}
+
+// TestRefineAndRenewal: both help against populations that have become too alike:
+// over seeds, the best that is found is not worse without doubt.
+func TestRefineAndRenewal(t *testing.T) {
+	sum := [2]float64{}
+	for seed := range int64(10) {
+		p := randomProblem(t, 209, 12) // a trap: with all layers on one pool every neighbour is worse
+		for k, change := range []func(*Genetic){
+			func(g *Genetic) { g.Refine, g.Renewal = 0, 0 },
+			func(g *Genetic) {},
+		} {
+			g := DefaultGenetic()
+			change(&g)
+			sum[k] += mustSearch(t, "genetic", p, Options{Seed: seed, Knobs: Knobs{Genetic: g}}).Fitness.Value
+		}
+	}
+	if !(sum[1] > 1.005*sum[0]) {
+		t.Errorf("mean fitness %v, without refinement and renewal %v", sum[1]/10, sum[0]/10)
 	}
 }

@@ -86,6 +86,18 @@ func (m *Memo) put(at int, f Fitness) {
 	}
 }
 
+// seen reports whether this search has visited a scheme.
+func (m *Memo) seen(sc Scheme) bool {
+	mask := uint64(len(m.table) - 1)
+	for slot := sc.hash() & mask; m.table[slot] != 0; slot = (slot + 1) & mask {
+		at := int(m.table[slot] - 1)
+		if string(m.schemes[at*m.layers:(at+1)*m.layers]) == string(sc) {
+			return m.visited[at] == m.search
+		}
+	}
+	return false
+}
+
 // leave takes back that a scheme was visited: nobody evaluates it. A new entry
 // is the last one, and goes.
 func (m *Memo) leave(at int) {
