@@ -218,7 +218,7 @@ var faults = []struct {
 	{"genetic population", `policy = "genetic"`, "[placement.genetic]\npopulation = 1",
 		`x.toml:17:14: placement.genetic.population: 1: from 2 to MaxPopulation = 65536`},
 	{"genetic elite", `policy = "genetic"`, "[placement.genetic]\nelite = 64",
-		`x.toml:17:9: placement.genetic.elite: 64: from 0 to population - 1 = 63`},
+		`x.toml:17:9: placement.genetic.elite: 64: from 0 to population - 1 = 31`},
 	{"genetic selection", `policy = "genetic"`, "[placement.genetic]\nselection = \"rank\"",
 		`x.toml:17:13: placement.genetic.selection: "rank": one of ["tournament" "roulette"]`},
 	{"genetic mutation", `policy = "genetic"`, "[placement.genetic]\nmutation = -0.5",
