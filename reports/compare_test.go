@@ -387,3 +387,23 @@ func TestNonDominated(t *testing.T) {
 		}
 	})
 }
+
+// The best target is on the sheet, even where a dearer scheme is many times faster; a
+// poor policy's is not.
+func TestParetoSheet(t *testing.T) {
+	at := func(throughput, cost float64) *sim.FrontPoint { return &sim.FrontPoint{Throughput: throughput, Cost: cost} }
+	all := []front{
+		{points: []sim.FrontPoint{*at(10, 1), *at(100, 2)}, chosen: at(10, 1), worth: 1},
+		{points: []sim.FrontPoint{*at(5, 3)}, chosen: at(5, 3), worth: 1.0 / 3},
+	}
+	sheet := sheetOf(all)
+	for p, want := range map[*sim.FrontPoint]bool{at(10, 1): true, at(100, 2): true, at(5, 3): false, at(50, 4): true, at(50, 5): false} {
+		if sheet.holds(*p) != want {
+			t.Errorf("%+v is on the sheet %+v: %v", *p, sheet, !want)
+		}
+	}
+	all[0].points[0].Cost, all[0].chosen = 0, at(10, 0)
+	if sheet := sheetOf(all); !sheet.holds(*at(50, 1000)) {
+		t.Errorf("a free scheme drives all others off the sheet: %+v", sheet)
+	}
+}

@@ -34,6 +34,7 @@ type front struct {
 	mark   policyMark
 	points []sim.FrontPoint // by rising cost, and throughput
 	chosen *sim.FrontPoint  // the target scheme of its best seed; nil: not known
+	worth  float64          // of that
 }
 
 // fronts are those of the policies that saw a scheme that costs something.
@@ -50,7 +51,7 @@ func fronts(c *sim.Comparison) []front {
 		}
 		f.points = nonDominated(seen)
 		if s.chosen != nil {
-			f.chosen = s.chosen.Target
+			f.chosen, f.worth = s.chosen.Target, worth(c, s.chosen)
 		}
 		if len(f.points) > 0 && f.points[len(f.points)-1].Cost > 0 {
 			out = append(out, f)
@@ -76,12 +77,12 @@ func nonDominated(points []sim.FrontPoint) []sim.FrontPoint {
 }
 
 func paretoLegend(all []front) []legendItem {
-	best := sheetOf(all)
+	sheet := sheetOf(all)
 	var items []legendItem
 	for i := range all {
 		f := &all[i]
 		name := printable(f.policy)
-		if !slices.ContainsFunc(f.seen(), best.holds) {
+		if !slices.ContainsFunc(f.seen(), sheet.holds) {
 			name += " (off this sheet)"
 		}
 		items = append(items, f.mark.item(name))
@@ -91,21 +92,35 @@ func paretoLegend(all []front) []legendItem {
 	}})
 }
 
-// paretoSheet is what is on the sheet: points near the fastest and near the cheapest.
+// paretoSheet is what is on the sheet: from so much throughput on, up to that cost. That
+// is near the fastest and near the cheapest, and the best target in any case.
 type paretoSheet sim.FrontPoint
 
 func sheetOf(all []front) paretoSheet {
-	best := paretoSheet{Cost: math.Inf(1)}
+	fastest, cheapest := 0.0, math.Inf(1)
 	for i := range all {
 		for _, d := range all[i].seen() {
-			best.Throughput, best.Cost = max(best.Throughput, d.Throughput), min(best.Cost, d.Cost)
+			fastest, cheapest = max(fastest, d.Throughput), min(cheapest, d.Cost)
 		}
 	}
-	return best
+	sheet := paretoSheet{Throughput: fastest / farOff, Cost: cheapest * farOff}
+	if cheapest == 0 { // some pool is free
+		sheet.Cost = math.Inf(1)
+	}
+	best := 0
+	for i := range all {
+		if all[i].chosen != nil && (all[best].chosen == nil || all[i].worth > all[best].worth) {
+			best = i
+		}
+	}
+	if target := all[best].chosen; target != nil {
+		sheet.Throughput, sheet.Cost = min(sheet.Throughput, target.Throughput), max(sheet.Cost, target.Cost)
+	}
+	return sheet
 }
 
 func (b paretoSheet) holds(d sim.FrontPoint) bool {
-	return near(d.Throughput, b.Throughput) && (b.Cost == 0 || near(d.Cost, b.Cost))
+	return d.Throughput >= b.Throughput && d.Cost <= b.Cost
 }
 
 // seen are the front and the target.
@@ -128,17 +143,17 @@ func drawCircle(c *draw.Canvas, at vg.Point, radius vg.Length, st draw.LineStyle
 func drawPareto(dc draw.Canvas, c *sim.Comparison) {
 	all := fronts(c)
 	p := newPanel("cost, USD per million samples", "throughput, samples/s")
-	best := sheetOf(all)
+	sheet := sheetOf(all)
 	var at []point
 	for i := range all {
 		for _, d := range all[i].seen() {
-			if best.holds(d) {
+			if sheet.holds(d) {
 				at = append(at, point{d.Cost, d.Throughput})
 			}
 		}
 	}
 	if len(at) == 0 { // the fastest are the dearest by far
-		at = append(at, point{best.Cost, best.Throughput})
+		at = append(at, point{all[0].points[0].Cost, all[0].points[0].Throughput})
 	}
 	setSpanAxis(&p.X, at, func(d point) float64 { return d.x })
 	setSpanAxis(&p.Y, at, func(d point) float64 { return d.y })

@@ -26,7 +26,14 @@ var schemesPlot = comparePlot{
 	size: func(c *sim.Comparison) (w, h vg.Length) {
 		all := sharedSchemes(c)
 		l := stackedLayout(all)
-		return plotWidth, headHeight + legendHeight(schemesLegend(all)) + vg.Length(min(len(all), maxSchemes))*(schemeHead+l.height())
+		h = headHeight + legendHeight(schemesLegend(all))
+		for i := range all[:min(len(all), maxSchemes)] {
+			h += schemeHead + l.height()
+			if all[i].twoLines(c) {
+				h += schemeLine
+			}
+		}
+		return plotWidth, h
 	},
 	draw: drawSchemes,
 	csv:  schemesCSV,
@@ -34,6 +41,9 @@ var schemesPlot = comparePlot{
 
 // schemeHead is the room for the policies above a scheme.
 const schemeHead vg.Length = 22
+
+// schemeLine is the room for its figures, where they need a line of their own.
+const schemeLine = textSize + 4
 
 // maxSchemes is how many schemes are drawn: of more, the best.
 const maxSchemes = 12
@@ -118,19 +128,35 @@ func drawSchemes(dc draw.Canvas, c *sim.Comparison) {
 	}
 	dc = headed(dc, "Target schemes by policy", comparisonTitle(c), sub, schemesLegend(all))
 	l := stackedLayout(all)
-	bold, plain := style(sansBold, textSize, ink), style(sans, textSize, ink)
 	top := dc.Max.Y
 	for i := range all[:min(len(all), maxSchemes)] {
 		s := &all[i]
-		figures := "  " + schemeFigures(c, s)
-		names := clipTo(drawable(strings.Join(s.policies, ", ")), bold, dc.Max.X-dc.Min.X-plain.Width(figures))
 		at := vg.Point{X: dc.Min.X, Y: top - textSize}
-		dc.FillText(bold, at, names)
-		at.X += bold.Width(names)
-		dc.FillText(plain, at, figures)
+		names := clipTo(s.names(), policyNames, dc.Max.X-dc.Min.X)
+		dc.FillText(policyNames, at, names)
+		if s.twoLines(c) {
+			at.Y -= schemeLine
+			top -= schemeLine
+		} else {
+			at.X += policyNames.Width(names + "  ")
+		}
+		dc.FillText(figures, at, schemeFigures(c, s))
 		drawScheme(&dc, s.result, &l, colours, top-schemeHead+6)
 		top -= schemeHead + l.height()
 	}
+}
+
+// policyNames and figures are the styles of what stands above a scheme.
+var (
+	policyNames = style(sansBold, textSize, ink)
+	figures     = style(sans, textSize, ink)
+)
+
+func (s *sharedScheme) names() string { return drawable(strings.Join(s.policies, ", ")) }
+
+// twoLines reports whether names and figures are too wide for one line.
+func (s *sharedScheme) twoLines(c *sim.Comparison) bool {
+	return policyNames.Width(s.names()+"  ")+figures.Width(schemeFigures(c, s)) > plotWidth-2*margin
 }
 
 // schemeFigures says what a scheme is worth.
