@@ -3,6 +3,7 @@ package reports
 import (
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,4 +180,26 @@ func readAll(t *testing.T, dir string) map[string]string {
 		all[name] = string(data)
 	}
 	return all
+}
+
+// A result with answers has a file for them, which a result without takes away.
+func TestWriteWhatIf(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Write(dir, askedResult()); err != nil {
+		t.Fatal(err)
+	}
+	if names := listDir(t, dir); !slices.Contains(names, WhatIfFile) {
+		t.Errorf("files are %v, without %s", names, WhatIfFile)
+	}
+	if _, err := Write(dir, smallResult()); err != nil {
+		t.Fatal(err)
+	}
+	if names := listDir(t, dir); slices.Contains(names, WhatIfFile) {
+		t.Errorf("files are still %v", names)
+	}
+	r := askedResult()
+	r.WhatIf.Price.Ranges[1].To = math.Inf(1)
+	if _, err := Write(dir, r); err == nil || !strings.Contains(err.Error(), "what-if: price is +Inf") {
+		t.Errorf("%v", err)
+	}
 }

@@ -404,6 +404,38 @@ func allResults() map[string]*sim.Result {
 	return map[string]*sim.Result{
 		"small": smallResult(), "typical": typicalResult(), "twelve": twelveStages(), "one": oneRound(),
 		"hostile": hostileResult(), "large": largeResult(), "bytype": byTypeResult(),
-		"leveled": leveledResult(), "tiered": tieredResult(), "swept": sweptResult(), "wide": widelySweptResult(), "odd": oddSweep(),
+		"leveled": leveledResult(), "asked": askedResult(), "tiered": tieredResult(), "swept": sweptResult(), "wide": widelySweptResult(), "odd": oddSweep(),
 	}
+}
+
+// askedResult has answers to all questions about variations.
+func askedResult() *sim.Result {
+	r := smallResult()
+	r.Scheme.Objective = "cost"
+	choice := func(cpus, gpus int, throughput, price float64) sim.Choice {
+		return sim.Choice{
+			Stages:  []string{fmt.Sprintf("%d cpus: 0-1", cpus), fmt.Sprintf("%d gpus: 2-4", gpus)},
+			Devices: []sim.PoolDevices{{Pool: "cpus", Devices: cpus}, {Pool: "gpus", Devices: gpus}},
+			Fitness: 3600 * throughput / price / 1e6, Throughput: throughput, Price: price, Cost: 1e6 * price / 3600 / throughput,
+		}
+	}
+	per := 0.75
+	none := sim.Choice{Infeasible: "max_price is 5 USD/h, its devices cost 9"}
+	r.WhatIf = &sim.WhatIf{
+		Price: &sim.PriceAnswer{Pool: "gpus", Present: 2.5, Asked: sim.Asked{Searches: 5, Evaluations: 80}, Ranges: []sim.PriceRange{
+			{From: 0.5, To: 1.23456789, Choice: choice(1, 4, 120000, 5)},
+			{From: 1.23456789, To: 3, Choice: choice(2, 1, 60000, 3.5)},
+			{From: 3, To: 25, Choice: none},
+		}},
+		Node: &sim.NodeAnswer{Without: choice(1, 2, 100000, 6), Asked: sim.Asked{Searches: 4, Evaluations: 64}, With: []sim.NodeGain{
+			{Pool: "free", Devices: 1, Choice: choice(1, 2, 110000, 6), Gain: 6},
+			{Pool: "gpus", Devices: 8, Price: 20, Choice: choice(1, 10, 160000, 8), Gain: 12, PerUSD: &per},
+			{Pool: "cpus", Devices: 2, Price: 1, Choice: none, Gain: 0, PerUSD: new(float64)},
+		}},
+		Cluster: &sim.ClusterAnswer{
+			Throughput: 90000, Limits: []sim.PoolDevices{{Pool: "cpus", Devices: 8}, {Pool: "gpus", Devices: 16}},
+			Choice: choice(1, 2, 100000, 6), Asked: sim.Asked{Searches: 1, Evaluations: 16},
+		},
+	}
+	return r
 }

@@ -21,12 +21,13 @@ const (
 	ResultFile = "result.json"
 	RoundsFile = "rounds.csv"
 	BenchFile  = "bench.txt"
+	WhatIfFile = "whatif.csv" // if questions were asked
 )
 
 // Write writes everything there is to say about r into dir, which it creates
-// when absent: result.json, rounds.csv, bench.txt, and NAME.svg and NAME.png of
-// every plot that applies. Files of plots that do not apply to r, left by an
-// earlier run, are removed: what lies in dir is a function of r alone.
+// when absent: result.json, rounds.csv, bench.txt, whatif.csv if r has answers, and
+// NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
+// by an earlier run, are removed: what lies in dir is a function of r alone.
 //
 // Each file is replaced atomically. On an error the files written so far are
 // returned with it.
@@ -44,6 +45,14 @@ func Write(dir string, r *sim.Result) (files []string, err error) {
 		{ResultFile, func(w io.Writer) error { return JSON(w, r) }},
 		{RoundsFile, func(w io.Writer) error { return RoundsCSV(w, r) }},
 		{BenchFile, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
+	}
+	if r.WhatIf != nil {
+		texts = append(texts, struct {
+			name  string
+			write func(io.Writer) error
+		}{WhatIfFile, func(w io.Writer) error { return WhatIfCSV(w, r) }})
+	} else if err := removeAny(filepath.Join(dir, WhatIfFile)); err != nil {
+		return nil, err
 	}
 	for _, t := range texts {
 		path := filepath.Join(dir, t.name)
@@ -110,6 +119,9 @@ func checkFinite(r *sim.Result) error {
 			check(p.LookupHits, "lookup hit ratio of sweep point %d", i+1)
 			check(p.Throughput, "throughput of sweep point %d", i+1)
 		}
+	}
+	if r.WhatIf != nil {
+		r.WhatIf.Numbers(func(v float64, what string) { check(v, "what-if: %s", what) })
 	}
 	for _, c := range r.Curves {
 		for _, p := range c.Points {

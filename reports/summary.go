@@ -25,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summaryLevels, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {

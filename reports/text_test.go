@@ -38,6 +38,8 @@ func TestGolden(t *testing.T) {
 		"leveled.summary.txt":   func(w *bytes.Buffer) error { return Summary(w, leveledResult(), 0) },
 		"swept.summary.txt":     func(w *bytes.Buffer) error { return Summary(w, sweptResult(), 0) },
 		"bytype.summary.txt":    func(w *bytes.Buffer) error { return Summary(w, byTypeResult(), 0) },
+		"asked.summary.txt":     func(w *bytes.Buffer) error { return Summary(w, askedResult(), 0) },
+		"asked.csv":             func(w *bytes.Buffer) error { return WhatIfCSV(w, askedResult()) },
 		"tiered.csv":            func(w *bytes.Buffer) error { return RoundsCSV(w, tieredResult()) },
 		"small.json":            func(w *bytes.Buffer) error { return JSON(w, small) },
 		"small.csv":             func(w *bytes.Buffer) error { return RoundsCSV(w, small) },

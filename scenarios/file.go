@@ -20,6 +20,7 @@ type file struct {
 	Lookups     *lookupFile `toml:"lookups"`
 	Slots       *slotsFile  `toml:"slots"`
 	Sweep       *sweepFile  `toml:"sweep"`
+	WhatIf      *whatifFile `toml:"whatif"`
 	Limits      limitsFile  `toml:"limits"`
 }
 

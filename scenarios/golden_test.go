@@ -26,6 +26,7 @@ type golden struct {
 	Last    sim.Round
 	Sweep   *sim.Sweep  `json:",omitempty"`
 	Levels  *sim.Levels `json:",omitempty"`
+	WhatIf  *sim.WhatIf `json:",omitempty"`
 }
 
 // Every shipped scenario runs, and its figures are those of the golden file.
@@ -54,7 +55,7 @@ func TestShippedScenarios(t *testing.T) {
 					r.Levels.Finalists[i].Layers = nil
 				}
 			}
-			g := golden{len(r.Rounds), r.Metrics, r.Scheme.Stages, r.Rounds[len(r.Rounds)-1], r.Sweep, r.Levels}
+			g := golden{len(r.Rounds), r.Metrics, r.Scheme.Stages, r.Rounds[len(r.Rounds)-1], r.Sweep, r.Levels, r.WhatIf}
 			got, err := json.MarshalIndent(g, "", "  ")
 			if err != nil {
 				t.Fatal(err)

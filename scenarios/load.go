@@ -35,7 +35,8 @@ type Scenario struct {
 	MaxEvents   uint64
 	TraceKeys   int64
 	RawLookups  int64
-	Sweep       *Sweep // nil: none
+	Sweep       *Sweep  // nil: none
+	WhatIf      *WhatIf // nil: no questions
 }
 
 // Load reads and checks a scenario file. Every error is addressed to the person
@@ -72,6 +73,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.embedding()
 	b.limits()
 	b.sweep()
+	b.whatIf()
 	if err := b.errs.Err(); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"stowage/hw/spec"
@@ -58,15 +57,8 @@ func (b *builder) servers() {
 		b.fail(at, `parameter servers need training with sync = %q`, placement.Server)
 		return
 	}
-	if b.sc.Cluster == nil {
-		return
-	}
-	var names []string
-	for i := range b.sc.Cluster.Pools {
-		names = append(names, b.sc.Cluster.Pools[i].Name)
-	}
-	if b.oneOf(at, name, names) {
-		b.sc.Problem.Servers = 1 + slices.Index(names, name)
+	if b.sc.Cluster != nil {
+		b.sc.Problem.Servers = 1 + b.poolNamed(at, name)
 	}
 }
 

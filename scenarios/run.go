@@ -70,7 +70,10 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if r.Curves, err = s.curves(ctx, job); err != nil {
 		return r, err
 	}
-	r.Sweep, err = s.sweep(ctx, job)
+	if r.Sweep, err = s.sweep(ctx, job); err != nil {
+		return r, err
+	}
+	r.WhatIf, err = s.whatIf(ctx, set)
 	return r, err
 }
 

@@ -35,6 +35,8 @@ type Result struct {
 	CacheStats *slots.CacheStats `json:"cache_stats,omitempty"`
 	// Sweep holds what the target scheme would do with other slot tables.
 	Sweep *Sweep `json:"sweep,omitempty"`
+	// WhatIf answers questions about variations of the scenario.
+	WhatIf *WhatIf `json:"whatif,omitempty"`
 	// Warnings are things to know before trusting the numbers.
 	Warnings []string `json:"warnings,omitempty"`
 }
