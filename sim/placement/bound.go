@@ -15,7 +15,7 @@ func (s *search) bounded(whole bool) {
 	if s.bound > 0 || s.certificate != "" {
 		return
 	}
-	s.prove(s.p.fluid(), "no scheme is better than this bound: the least work that layers can be, spread evenly over all devices")
+	s.prove(s.p.fluid(s.opt.Fidelity), "no scheme is better than this bound: the least work that layers can be, spread evenly over all devices")
 	if !whole || s.p.pools*s.p.layers*s.p.layers/2 > boundSpans {
 		return
 	}
@@ -27,16 +27,16 @@ func (s *search) bounded(whole bool) {
 	if err != nil {
 		return
 	}
-	r := newRelaxation(s.p, x.compute)
+	r := newRelaxation(s.p, x.s.opt.Fidelity)
 	_, bound, err := r.solve(x.oracle(r), x.best, func(*route) float64 { return x.best })
 	how := "no scheme is better than this bound: the best route of the relaxation"
-	if x.compute {
-		how += " that counts computation only"
+	if r.lanes || r.computeOnly {
+		how += ", without waiting"
 	}
 	switch {
 	case err != nil && !errors.Is(err, errLabels):
 	case math.IsInf(bound, -1):
-		s.certificate = "no scheme fits: not even the relaxation's routes do"
+		s.bound, s.certificate = 0, "no scheme fits: not even the relaxation's routes do"
 	default:
 		s.prove(bound, how)
 	}
@@ -58,7 +58,7 @@ const maxFluid = 64
 // for any w >= 0 (the dual of spreading layers over pools in parts). The price of
 // a stage's devices for t seconds is at least p (serial + parallel), so the cost
 // of a step is at least the sum of the cheapest of that.
-func (p *Problem) fluid() float64 {
+func (p *Problem) fluid(f Fidelity) float64 {
 	seconds := p.fluidTime()
 	cost := 0.0
 	for l := range p.layers {
@@ -70,7 +70,7 @@ func (p *Problem) fluid() float64 {
 		}
 		cost += least
 	}
-	return p.best(seconds, cost)
+	return p.best(f, seconds, cost)
 }
 
 // fluidTime is the best lower bound on the seconds of a step that a few rounds of

@@ -36,7 +36,6 @@ type assignment struct {
 	undo  []undone // of got
 	cost  float64
 	nodes int
-	time  float64 // of a better scheme, at most
 }
 
 // weighting is weights on pools, and what they make of each layer and those behind
@@ -44,7 +43,7 @@ type assignment struct {
 type weighting struct{ weight, rest []float64 }
 
 // exactNodes is after how many layers placed `exact` gives up on by-type stages.
-const exactNodes = 1 << 23
+var exactNodes = 1 << 23 // tests lower it
 
 // errNodes ends a search that placed exactNodes layers.
 var errNodes = budgetError(fmt.Sprintf("exactNodes = %d layers placed", exactNodes))
@@ -112,7 +111,7 @@ func (s *search) swaps() error {
 func (s *search) newAssignment() *assignment {
 	p := s.p
 	a := &assignment{
-		s: s, p: p, r: newRelaxation(p, s.opt.Fidelity == Recurrence), sc: make(Scheme, p.layers), like: make([]int, p.pools),
+		s: s, p: p, r: newRelaxation(p, s.opt.Fidelity), sc: make(Scheme, p.layers), like: make([]int, p.pools),
 		load: make([]float64, p.layers*p.pools), paid: make([]float64, p.layers*p.pools), least: make([]float64, p.layers+1),
 		at: make([]laid, (p.layers+1)*p.pools), got: make([]sent, p.layers*p.pools),
 	}
@@ -206,12 +205,18 @@ func (a *assignment) root() float64 {
 	for _, w := range a.dual {
 		seconds = max(seconds, w.rest[0])
 	}
-	return a.p.best(max(seconds, a.p.fluidTime()), a.least[0])
+	return a.p.best(a.s.opt.Fidelity, max(seconds, a.p.fluidTime()), a.least[0])
 }
 
 // best returns the fitness that a step of at least so many seconds and USD/h x s
 // can have at most; 0: no bound.
-func (p *Problem) best(seconds, paid float64) float64 {
+func (p *Problem) best(f Fidelity, seconds, paid float64) float64 {
+	if f == Recurrence {
+		seconds -= p.rounding()
+		for t, n := range p.count {
+			paid -= p.rounding() * p.price[t] * float64(n)
+		}
+	}
 	if p.Objective == Cost {
 		if cost := p.costOf(paid, 1) * (1 - slack); cost > 0 {
 			return 1 / cost

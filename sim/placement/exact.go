@@ -24,6 +24,9 @@ func runExact(s *search) error {
 	if s.p.Merge == ByType {
 		return s.exactByType()
 	}
+	if s.p.Merge == Contiguous && s.opt.Fidelity == Recurrence {
+		return s.exactUnrolled()
+	}
 	x, err := newProof(s)
 	if err != nil {
 		return err
@@ -66,26 +69,25 @@ func (s *search) enumerate() error {
 // the relaxation says, one of its layers is fixed to its pool in one branch and
 // kept off it in the other.
 type proof struct {
-	s       *search
-	p       *Problem
-	compute bool // bounds count computation only
-	best    float64
-	ideals  *ideals // of convex stages; nil: stages are runs of layers
-	open    proofHeap
-	made    int  // branches, beside the first
-	limit   int  // of them; 0: none
-	scout   bool // it looks for good schemes among some only: its bounds are not for all
+	s      *search
+	p      *Problem
+	best   float64
+	ideals *ideals // of convex stages; nil: stages are runs of layers
+	open   proofHeap
+	made   int  // branches, beside the first
+	limit  int  // of them; 0: none
+	scout  bool // it looks for good schemes among some only: its bounds are not for all
 }
 
 func newProof(s *search) (*proof, error) {
-	x := &proof{s: s, p: s.p, compute: s.opt.Fidelity == Recurrence, best: math.Inf(-1)}
+	x := &proof{s: s, p: s.p, best: math.Inf(-1)}
 	if s.fitness.Feasible {
 		x.best = s.fitness.Value
 	}
 	if s.p.Merge == Contiguous {
 		return x, s.p.exactable()
 	}
-	r := newRelaxation(s.p, x.compute)
+	r := newRelaxation(s.p, x.s.opt.Fidelity)
 	var err error
 	x.ideals, err = newIdeals(s.p, len(r.kinds()))
 	return x, err
@@ -153,7 +155,7 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 	for len(open) > 0 {
 		at := 0
 		for i := range open {
-			open[i].outlook = p.outlook(open[i].lo, open[i].price)
+			open[i].outlook = r.outlook(open[i].lo, open[i].price)
 			if open[i].outlook > open[at].outlook {
 				at = i
 			}
@@ -174,7 +176,7 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 			}
 			continue
 		}
-		if f := p.outlook(rt.time, rt.price); f > value {
+		if f := r.outlook(rt.time, rt.price); f > value {
 			value, best = f, rt
 		}
 		value = max(value, seen(rt))
@@ -216,10 +218,12 @@ func (in *interval) probe() float64 {
 
 // outlook is the fitness of so many seconds per step at such a price, or less
 // than any number when it misses a cap.
-func (p *Problem) outlook(seconds, price float64) float64 {
-	if seconds == 0 {
-		seconds = math.SmallestNonzeroFloat64
+func (r *relaxation) outlook(seconds, price float64) float64 {
+	p := r.p
+	if r.computeOnly || r.lanes {
+		seconds -= p.rounding()
 	}
+	seconds = max(seconds, math.SmallestNonzeroFloat64)
 	f := p.fitness(seconds, price)
 	if !f.Feasible {
 		return math.Inf(-1)
@@ -290,7 +294,7 @@ func (x *proof) closed(bound float64) bool {
 
 // expand solves a branch's relaxation and splits it if that leaves something open.
 func (x *proof) expand(b *branch) error {
-	r := newRelaxation(x.p, x.compute)
+	r := newRelaxation(x.p, x.s.opt.Fidelity)
 	if b.domain != nil {
 		r.domain = b.domain
 	}
@@ -356,7 +360,7 @@ func (p *Problem) exactable() error {
 			return fmt.Errorf("exact counts at most MaxExactDevices = %d devices of a pool; %q has %d", MaxExactDevices, p.Cluster.Pools[t].Name, n)
 		}
 	}
-	if n := newRelaxation(p, false).spanCount(); n > MaxSpans {
+	if n := newRelaxation(p, ClosedForm).spanCount(); n > MaxSpans {
 		return fmt.Errorf("exact would keep %d spans of layers; its limit MaxSpans is %d: use genetic, or fewer layers or pools", n, MaxSpans)
 	}
 	return nil

@@ -68,3 +68,9 @@ func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price floa
 	}
 	return p.fitness(step, price)
 }
+
+// rounding is how much shorter than the sum of its times a step can be, in seconds:
+// the recurrence counts whole nanoseconds, on a path of at most so many operations.
+func (p *Problem) rounding() float64 {
+	return 1e-9 * float64(p.Microbatches+2*p.layers)
+}

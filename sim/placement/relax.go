@@ -19,6 +19,12 @@ type relaxation struct {
 	p      *Problem
 	domain []uint64 // per layer: the pools that it may be on, as bits
 
+	// lanes makes times bound those of the recurrence, which knows channels between
+	// two stages rather than ports: a stage whose layers run one after the other takes
+	// no less than the busiest channel to a neighbour. With stages that may be
+	// scattered, communication counts for nothing.
+	lanes bool
+
 	// computeOnly leaves all communication between stages out: then times bound
 	// those of the recurrence too, which knows channels rather than ports.
 	computeOnly bool
@@ -45,8 +51,10 @@ type face struct {
 	send, get float64
 }
 
-func newRelaxation(p *Problem, computeOnly bool) *relaxation {
-	r := &relaxation{p: p, computeOnly: computeOnly, face: make([]int, p.pools*p.pools), faces: make([][]face, p.pools), ev: NewEvaluator(p)}
+// newRelaxation relaxes a problem for the closed form or the recurrence.
+func newRelaxation(p *Problem, f Fidelity) *relaxation {
+	rec := f == Recurrence
+	r := &relaxation{p: p, lanes: rec && p.Merge == Contiguous, computeOnly: rec && p.Merge != Contiguous, face: make([]int, p.pools*p.pools), faces: make([][]face, p.pools), ev: NewEvaluator(p)}
 	r.ev.stages = make([]stage, 1)
 	r.domain = make([]uint64, p.layers)
 	for l := range r.domain {
@@ -59,6 +67,9 @@ func newRelaxation(p *Problem, computeOnly bool) *relaxation {
 	for t := range p.pools {
 		for u := range p.pools {
 			f := face{p.links[t*p.pools+u].class, p.links[t*p.pools+u].fromStep, p.links[u*p.pools+t].toStep}
+			if r.computeOnly {
+				f = face{}
+			}
 			r.face[t*p.pools+u] = r.addFace(t, f)
 		}
 	}
@@ -185,6 +196,9 @@ const near = -1
 func (r *relaxation) outflows(pool, b int) []outflow {
 	p := r.p
 	var flows []outflow
+	if r.lanes {
+		return r.lane(b)
+	}
 	for _, f := range r.live[b] {
 		known := make([]sent, len(r.faces[pool]))
 		var all, next sent
@@ -219,6 +233,16 @@ func (r *relaxation) outflows(pool, b int) []outflow {
 		if all.seconds > 0 {
 			flows = append(flows, outflow{f, 0, sent{seconds: all.seconds}, gradient})
 		}
+	}
+	return flows
+}
+
+// lane is outflows where only the channel to the next stage counts.
+func (r *relaxation) lane(b int) []outflow {
+	var flows []outflow
+	for i := len(r.inEdges[b]) - 1; i >= 0; i-- {
+		e := &r.p.edges[r.inEdges[b][i]]
+		flows = append(flows, outflow{e.from, near, sent{e.bytes, e.seconds}, e.gradient})
 	}
 	return flows
 }
@@ -286,6 +310,12 @@ func (s *span) receive(e *edgeCost) {
 		r.pay(&s.st, sent{now.bytes - was.bytes, now.seconds - was.seconds}, e.gradient)
 		return
 	}
+	if r.lanes {
+		if f == s.first-1 {
+			s.nearIn.add(now.bytes-was.bytes, e.gradient)
+		}
+		return
+	}
 	s.st.measured += stepSeconds(p, now.seconds-was.seconds, e.gradient)
 	if k := r.knownFace(s.pool, f); k >= 0 {
 		s.in[k].add(now.bytes-was.bytes, e.gradient)
@@ -324,6 +354,10 @@ func (s *span) settled(before, behind int, flows []outflow, window float64) stag
 	if !p.Inference {
 		st.act *= window
 	}
+	if s.r.lanes {
+		s.busiest(&st, before, behind, flows)
+		return st
+	}
 	for f, in := range s.in {
 		if f == before {
 			in.bytes += s.nearIn.bytes
@@ -355,6 +389,23 @@ func (s *span) settled(before, behind int, flows []outflow, window float64) stag
 	}
 	st.settle()
 	return st
+}
+
+// busiest counts the channels to the neighbours of a span, each by itself.
+func (s *span) busiest(st *stage, before, behind int, flows []outflow) {
+	var out traffic
+	for i := range flows {
+		if o := &flows[i]; o.from < s.first {
+			break
+		} else {
+			out.add(o.sent.bytes, o.gradient)
+		}
+	}
+	k := &s.r.faces[s.pool][before]
+	st.in[k.class] = max(s.nearIn.bytes, s.nearIn.gradient) * k.get
+	k = &s.r.faces[s.pool][behind]
+	st.out[k.class] = max(out.bytes, out.gradient) * k.send
+	st.settle()
 }
 
 // fewest returns the fewest devices with which a stage needs at most t seconds

@@ -56,6 +56,7 @@ type router struct {
 	stopped  func() error // why the search must end
 	node     []int        // per pool: its first node at a cut
 	nodes    int          // per cut
+	all      bool         // bounds are for all routes, not for cheaper ones than the best known
 	counting bool         // what a leg needs depends on how many follow
 	prices   []float64
 	counts   []float64
@@ -108,12 +109,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 
 // cheapest is oracle's.
 func (o *router) cheapest(t, cap float64, any bool) (*route, error) {
-	if o.needs.time != t {
-		if err := o.needs.fill(o.ctx, t); err != nil {
-			return nil, err
-		}
-	}
-	best, done, err := o.lagrange(min(cap, o.top*(1+slack)+math.SmallestNonzeroFloat64), any)
+	best, done, err := o.bind(t, cap, any)
 	if err != nil || done {
 		return best, err
 	}
@@ -122,6 +118,16 @@ func (o *router) cheapest(t, cap float64, any bool) (*route, error) {
 		return best, nil
 	}
 	return found, err
+}
+
+// bind computes the needs for a step time and the bounds for them.
+func (o *router) bind(t, cap float64, any bool) (best *route, done bool, err error) {
+	if o.needs.time != t {
+		if err := o.needs.fill(o.ctx, t); err != nil {
+			return nil, false, err
+		}
+	}
+	return o.lagrange(min(cap, o.top*(1+slack)+math.SmallestNonzeroFloat64), any)
 }
 
 // lagrange raises the bound and looks at the routes that it comes by. It is done
@@ -148,7 +154,7 @@ func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err er
 		for _, g := range legs {
 			use[g.pool] += float64(g.devices)
 		}
-		if rt != nil && rt.price < cap && o.fits(use) {
+		if rt != nil && rt.price < cap && o.fits(use) && !o.all {
 			best, cap = rt, rt.price
 			if any {
 				return best, true, nil
