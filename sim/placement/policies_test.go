@@ -58,7 +58,7 @@ func randomProblem(t testing.TB, seed uint64, layers int) *Problem {
 func TestPoliciesFindTheOptimum(t *testing.T) {
 	instances, seeds := uint64(10), int64(2)
 	if testing.Short() {
-		instances, seeds = 5, 1
+		instances, seeds = 3, 1
 	}
 	found, runs := map[string]int{}, 0
 	for i := range instances {
@@ -129,7 +129,7 @@ func TestPoliciesRepeat(t *testing.T) {
 func TestPoliciesResume(t *testing.T) {
 	p := randomProblem(t, 8, 7)
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, name := range append([]string{"exhaustive", "all-gpu", "heuristic", "greedy"}, searching...) {
+	for _, name := range append([]string{"exhaustive", "exact", "all-gpu", "heuristic", "greedy"}, searching...) {
 		policy, _ := LookupPolicy(name)
 		opt := quick()
 		want := mustSearch(t, name, p, opt)
