@@ -83,7 +83,7 @@ func TestForeignCheckpoints(t *testing.T) {
 // refused.
 func TestDamagedCheckpoints(t *testing.T) {
 	p := randomProblem(t, 6, 9)
-	c, file := checkpointed(t, "genetic", p, quick(), 20)
+	c, file := checkpointed(t, "genetic", p, quick(), 5)
 	for n := range file {
 		bad := slices.Clone(file)
 		bad[n] ^= 1
@@ -101,7 +101,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 		t.Error(err)
 	}
 	var h map[string]any
-	if line, _, _ := bytes.Cut(file, []byte("\n")); json.Unmarshal(line, &h) != nil || h["schemes"] != 20.0 {
+	if line, _, _ := bytes.Cut(file, []byte("\n")); json.Unmarshal(line, &h) != nil || h["schemes"] != 5.0 {
 		t.Errorf("header %v", h)
 	}
 }
