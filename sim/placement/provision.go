@@ -76,21 +76,16 @@ func (ev *Evaluator) slowest() (int, float64) {
 // top climbs to the highest step of the ladder that the pools and the price cap
 // allow. It is the best one when only throughput counts.
 func (ev *Evaluator) top() Fitness {
+	if ev.p.servers >= 0 {
+		return ev.topServed()
+	}
 	n := len(ev.stages)
-	price, last := ev.priceOf(ev.k)+ev.serversPrice(1), math.Inf(1)
+	price, last := ev.priceOf(ev.k), math.Inf(1)
 	for {
 		b, t := ev.slowest()
-		served, servers := t, 0
-		if ev.p.servers >= 0 {
-			served, servers = ev.served(t)
-		}
-		if served < last {
-			last = served
+		if t < last {
+			last = t
 			copy(ev.best[:n], ev.k[:n])
-			ev.servers = servers
-		}
-		if served > t { // more devices would push more through as many servers
-			break
 		}
 		added, ok := ev.raise(b, price)
 		if !ok {
@@ -101,7 +96,7 @@ func (ev *Evaluator) top() Fitness {
 	if !positive(last) {
 		return infeasible(timeless, 1)
 	}
-	return ev.p.fitness(last, ev.priceOf(ev.best)+ev.serversPrice(ev.servers))
+	return ev.p.fitness(last, ev.priceOf(ev.best))
 }
 
 // climb walks the ladder and keeps the best step.

@@ -101,6 +101,31 @@ func (ev *Evaluator) served(t float64) (float64, int) {
 	return max(t, p.serverTime(bytes, n)), n
 }
 
+// topServed is top with parameter servers. Once they and not the slowest stage decide
+// the time, the climb is over: more devices would push more through as many servers.
+func (ev *Evaluator) topServed() Fitness {
+	n := len(ev.stages)
+	price, last := ev.priceOf(ev.k)+ev.serversPrice(1), math.Inf(1)
+	for {
+		b, t := ev.slowest()
+		served, servers := ev.served(t)
+		if served < last {
+			last = served
+			copy(ev.best[:n], ev.k[:n])
+			ev.servers = servers
+		}
+		added, ok := ev.raise(b, price)
+		if served > t || !ok {
+			break
+		}
+		price = added
+	}
+	if !positive(last) {
+		return infeasible(timeless, 1)
+	}
+	return ev.p.fitness(last, ev.priceOf(ev.best)+ev.serversPrice(ev.servers))
+}
+
 // step returns the best fitness of the devices in ev.k, whose slowest stage takes
 // t, and its servers. below is the time of the ladder's step before.
 func (ev *Evaluator) step(t, below float64) (best Fitness, servers int) {
