@@ -75,7 +75,7 @@ func TestConvexOrder(t *testing.T) {
 			}
 		}
 	})
-	if circles == 0 || ordered == 0 {
+	if ordered == 0 || circles == 0 && !testing.Short() {
 		t.Errorf("%d circles, %d orders: the test tests nothing", circles, ordered)
 	}
 }
