@@ -391,7 +391,9 @@ func TestNonDominated(t *testing.T) {
 // The best target is on the sheet, even where a dearer scheme is many times faster; a
 // poor policy's is not.
 func TestParetoSheet(t *testing.T) {
-	at := func(throughput, cost float64) *sim.FrontPoint { return &sim.FrontPoint{Throughput: throughput, Cost: cost} }
+	at := func(throughput, cost float64) *sim.FrontPoint {
+		return &sim.FrontPoint{Throughput: throughput, Cost: cost}
+	}
 	all := []front{
 		{points: []sim.FrontPoint{*at(10, 1), *at(100, 2)}, chosen: at(10, 1), worth: 1},
 		{points: []sim.FrontPoint{*at(5, 3)}, chosen: at(5, 3), worth: 1.0 / 3},
