@@ -2,11 +2,24 @@
 // and knows what collectives cost. Rates change only when a transfer starts or
 // ends, so there is no time-stepping: a completion is exact up to the clock's
 // nanosecond, to which it is rounded.
+//
+// How it stays fast with thousands of transfers at a time:
+//
+//   - Transfers that are held up by the same link have the same rate. They are a
+//     group with a clock of its own, which counts the bytes that each of them has
+//     moved; a transfer ends when the clock reaches a mark that never changes. A
+//     new rate touches the group, not its transfers (group.go).
+//   - A solve works on how many transfers of which group cross which link
+//     (cells.go), visits only links that the change can reach and leaves alone
+//     everything slower than what has changed (solve.go).
+//   - All that begins and ends in one instant is one solve, and the engine holds
+//     one pending event for the whole network.
 package network
 
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"stowage/hw/unit"
@@ -16,9 +29,16 @@ import (
 // Network is a set of directed links and the transfers on them.
 type Network struct {
 	e     *engine.Engine
-	links []link
-	flows []*flow // active, in order of start
+	links []*link
+	caps  []*link // private links of transfers with a limit, to be used again
 	pool  []*flow // to be used again
+	cells []*cell // to be used again
+	begun uint64  // transfers so far
+
+	fresh *group  // transfers that have not got a rate yet
+	ends  ends    // heap of groups with transfers, by their first end
+	dirty []*link // links that transfers have left since the last solve
+	theta float64 // the slowest rate of these transfers, B/s
 
 	alarm engine.Event  // at the earliest end of a transfer
 	at    time.Duration // of the alarm
@@ -28,28 +48,33 @@ type Network struct {
 	wake, again func() // complete and resolve, bound once
 
 	ended []*flow // scratch of complete
-	open  []*flow // scratch of resolve: transfers without a rate
-	busy  []*link // scratch of resolve: links with such transfers
+	solving
 }
 
 // LinkID names a link of a Network.
 type LinkID int32
 
 type link struct {
+	id       int32
 	name     string
 	capacity float64 // B/s
-	carried  float64 // bytes of finished transfers
-	flows    int     // crossings by active transfers
+	private  bool    // carries the limit of one transfer after another
+	row      []entry // cells, by group
+	group    group   // transfers that this link holds up
+	ledger
 	sharing
 }
 
 type flow struct {
+	seq     uint64 // order of Transfer
 	path    []LinkID
+	limit   float64 // B/s; 0: none
 	bytes   float64
-	remains float64 // bytes left at time since
-	rate    float64 // B/s; 0 before the first solve
-	since   time.Duration
-	end     time.Duration
+	cross   []crossing // of the links of the path, while active
+	private *link      // carries the limit, while active
+	group   *group     // while active
+	at      int        // in the group's heap
+	mark    float64    // the flow ends when the group's clock is there, bytes
 	done    func()
 	enter   func() // Network.enter of this flow, bound once
 }
@@ -59,24 +84,29 @@ const forever time.Duration = math.MaxInt64
 
 // New returns an empty network on an engine.
 func New(e *engine.Engine) *Network {
-	n := &Network{e: e}
+	n := &Network{e: e, theta: math.Inf(1)}
+	n.fresh = &group{id: -1, level: math.Inf(1), at: -1}
 	n.wake = n.complete
 	n.again = n.resolve
 	return n
 }
 
 // Link adds a directed link of a capacity in B/s, which must be positive and
-// finite; anything else is a bug of the caller and panics.
+// finite; anything else is a bug of the caller and panics. A link of which both
+// directions share one capacity (half duplex) is one Link on the paths of both.
 func (n *Network) Link(name string, capacity unit.Rate) LinkID {
-	if !(capacity > 0) || math.IsInf(float64(capacity), 0) {
-		panic(fmt.Sprintf("network: link %q with capacity %v", name, float64(capacity)))
-	}
-	n.links = append(n.links, link{name: name, capacity: float64(capacity)})
-	return LinkID(len(n.links) - 1)
+	return LinkID(n.add(name, float64(capacity)).id)
 }
 
-// Carried returns the bytes that a link has carried in finished transfers.
-func (n *Network) Carried(l LinkID) float64 { return n.links[l].carried }
+func (n *Network) add(name string, capacity float64) *link {
+	if !(capacity > 0) || math.IsInf(capacity, 0) {
+		panic(fmt.Sprintf("network: link %q with capacity %v", name, capacity))
+	}
+	l := &link{id: int32(len(n.links)), name: name, capacity: capacity}
+	l.group = group{id: l.id, bottleneck: l, at: -1}
+	n.links = append(n.links, l)
+	return l
+}
 
 // Transfer moves bytes over a path: it waits for latency, then shares every link
 // of the path with the other transfers on it, max-min fairly, and calls done on
@@ -86,11 +116,25 @@ func (n *Network) Carried(l LinkID) float64 { return n.links[l].carried }
 // with engine.ErrTooLong. Bytes that are negative or not finite are a bug of the
 // caller and panic.
 func (n *Network) Transfer(path []LinkID, bytes float64, latency time.Duration, done func()) {
+	n.begin(path, bytes, 0, latency, done)
+}
+
+// Limited is Transfer at no more than limit, in B/s, however idle the links are.
+// A limit that is not positive and finite is a bug of the caller and panics.
+func (n *Network) Limited(path []LinkID, bytes float64, limit unit.Rate, latency time.Duration, done func()) {
+	if !(limit > 0) || math.IsInf(float64(limit), 0) {
+		panic(fmt.Sprintf("network: a transfer with limit %v", float64(limit)))
+	}
+	n.begin(path, bytes, float64(limit), latency, done)
+}
+
+func (n *Network) begin(path []LinkID, bytes, limit float64, latency time.Duration, done func()) {
 	if !(bytes >= 0) || math.IsInf(bytes, 0) {
 		panic(fmt.Sprintf("network: a transfer of %v bytes", bytes))
 	}
 	f := n.take()
-	f.path, f.bytes, f.remains, f.rate, f.done = path, bytes, bytes, 0, done
+	f.seq, f.path, f.bytes, f.limit, f.done = n.begun, path, bytes, limit, done
+	n.begun++
 	n.e.After(latency, f.enter)
 }
 
@@ -114,16 +158,39 @@ func (n *Network) release(f *flow) {
 
 // enter brings a transfer onto its links when its latency is over.
 func (n *Network) enter(f *flow) {
-	if f.bytes == 0 || len(f.path) == 0 {
+	if f.bytes == 0 || len(f.path) == 0 && f.limit == 0 {
 		n.release(f)
 		return
 	}
-	f.since, f.end = n.e.Now(), forever
-	n.flows = append(n.flows, f)
-	for _, l := range f.path {
-		n.links[l].flows++
+	now := n.e.Now()
+	f.cross = f.cross[:0]
+	for _, id := range f.path {
+		f.cross = append(f.cross, crossing{flow: f, link: n.links[id]})
 	}
+	if f.limit > 0 {
+		f.private = n.private(f.limit)
+		f.cross = append(f.cross, crossing{flow: f, link: f.private})
+	}
+	for i := range f.cross {
+		f.cross[i].link.enter(f.bytes, now)
+	}
+	n.fresh.since = now
+	n.join(f, n.fresh, f.bytes)
 	n.change()
+}
+
+// private returns a link for the limit of one transfer.
+func (n *Network) private(limit float64) *link {
+	k := len(n.caps)
+	if k == 0 {
+		l := n.add("limit of a transfer", limit)
+		l.private = true
+		return l
+	}
+	l := n.caps[k-1]
+	n.caps = n.caps[:k-1]
+	l.capacity = limit
+	return l
 }
 
 // change schedules one solve for all arrivals and departures of this instant.
@@ -138,68 +205,55 @@ func (n *Network) change() {
 func (n *Network) complete() {
 	n.armed = false
 	now := n.e.Now()
-	kept := n.flows[:0]
 	n.ended = n.ended[:0]
-	for _, f := range n.flows {
-		if f.end > now {
-			kept = append(kept, f)
-			continue
-		}
-		for _, l := range f.path {
-			n.links[l].flows--
-			n.links[l].carried += f.bytes
-		}
-		n.ended = append(n.ended, f)
+	for len(n.ends) > 0 && n.ends[0].end <= now {
+		g := n.ends[0]
+		n.ended = append(n.ended, g.flows[0])
+		n.depart(g.flows[0], now)
+		n.schedule(g)
 	}
-	clear(n.flows[len(kept):])
-	n.flows = kept
+	// Transfers that end together are told in the order in which they began.
+	slices.SortFunc(n.ended, func(a, b *flow) int { return int(a.seq) - int(b.seq) })
 	for _, f := range n.ended {
 		n.release(f)
 	}
 	// After the calls of done: what they start without latency is on its links
 	// before the solve.
-	if len(n.flows) > 0 {
+	if len(n.ends) > 0 {
 		n.change()
 	}
 }
 
-// setRate changes a transfer's rate from now on. One whose rate stays keeps its
-// end, so that an undisturbed transfer takes exactly bytes / rate.
-func (f *flow) setRate(rate float64, now time.Duration) {
-	if math.Abs(rate-f.rate) <= rateTolerance*rate {
-		return
+// depart takes a transfer that has arrived off its links.
+func (n *Network) depart(f *flow, now time.Duration) {
+	n.theta = min(n.theta, f.group.level)
+	n.leave(f)
+	for i := range f.cross {
+		l := f.cross[i].link
+		l.leave(f.bytes, now)
+		if l != f.private {
+			n.dirty = append(n.dirty, l)
+		}
 	}
-	f.remains = max(0, f.remains-f.rate*(now-f.since).Seconds())
-	f.rate, f.since = rate, now
-	seconds := f.remains / rate
-	if seconds > unit.MaxTime.Seconds() {
-		f.end = forever
-		return
+	if f.private != nil {
+		n.caps = append(n.caps, f.private)
+		f.private = nil
 	}
-	d, err := unit.Seconds(seconds)
-	if err != nil {
-		panic(fmt.Sprintf("network: %g bytes at %g B/s: %v", f.remains, rate, err))
-	}
-	f.end = now + d
 }
 
 // arm sets the one alarm to the earliest end. An alarm beyond the clock's range
 // makes the engine end the run.
 func (n *Network) arm(now time.Duration) {
-	next := forever
-	for _, f := range n.flows {
-		next = min(next, f.end)
-	}
 	if n.armed {
-		if next == n.at && len(n.flows) > 0 {
+		if len(n.ends) > 0 && n.ends[0].end == n.at {
 			return
 		}
 		n.alarm.Cancel()
 		n.armed = false
 	}
-	if len(n.flows) == 0 {
+	if len(n.ends) == 0 {
 		return
 	}
-	n.alarm = n.e.After(next-now, n.wake)
-	n.at, n.armed = next, true
+	n.at, n.armed = n.ends[0].end, true
+	n.alarm = n.e.After(n.at-now, n.wake)
 }

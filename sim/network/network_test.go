@@ -26,6 +26,7 @@ type move struct {
 	bytes   float64
 	latency time.Duration
 	want    time.Duration
+	limit   unit.Rate // 0: none
 }
 
 func TestTransfers(t *testing.T) {
@@ -34,52 +35,65 @@ func TestTransfers(t *testing.T) {
 		links []unit.Rate
 		moves []move
 	}{
-		{"alone", []unit.Rate{gb}, []move{{0, []LinkID{0}, gb, 0, sec}}},
-		{"latency first, then the bytes", []unit.Rate{gb, gb}, []move{{0, []LinkID{0, 1}, gb, 750 * ms, 1750 * ms}}},
-		{"the slowest link of the path counts", []unit.Rate{4 * gb, gb, 2 * gb}, []move{{0, []LinkID{0, 1, 2}, gb, 0, sec}}},
+		{"alone", []unit.Rate{gb}, []move{{0, []LinkID{0}, gb, 0, sec, 0}}},
+		{"latency first, then the bytes", []unit.Rate{gb, gb}, []move{{0, []LinkID{0, 1}, gb, 750 * ms, 1750 * ms, 0}}},
+		{"the slowest link of the path counts", []unit.Rate{4 * gb, gb, 2 * gb}, []move{{0, []LinkID{0, 1, 2}, gb, 0, sec, 0}}},
 		{"two share", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, gb, 0, 2 * sec},
-			{0, []LinkID{0}, gb, 0, 2 * sec},
+			{0, []LinkID{0}, gb, 0, 2 * sec, 0},
+			{0, []LinkID{0}, gb, 0, 2 * sec, 0},
 		}},
 		// 0.5 GB alone, then half the rate each: the first needs another second,
 		// by then the second has moved 0.5 GB and goes on alone.
 		{"late join", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, gb, 0, 1500 * ms},
-			{500 * ms, []LinkID{0}, gb, 0, 2 * sec},
+			{0, []LinkID{0}, gb, 0, 1500 * ms, 0},
+			{500 * ms, []LinkID{0}, gb, 0, 2 * sec, 0},
 		}},
 		{"a latency is not spent on the link", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, gb, 500 * ms, 2 * sec},
-			{0, []LinkID{0}, gb, 0, 1500 * ms},
+			{0, []LinkID{0}, gb, 500 * ms, 2 * sec, 0},
+			{0, []LinkID{0}, gb, 0, 1500 * ms, 0},
 		}},
 		// The long transfer gets half of link 0; what it leaves of link 1, 1.5 GB/s,
 		// goes to the other.
 		{"parking lot", []unit.Rate{gb, 2 * gb}, []move{
-			{0, []LinkID{0, 1}, gb, 0, 2 * sec},
-			{0, []LinkID{0}, gb, 0, 2 * sec},
-			{0, []LinkID{1}, 3 * gb, 0, 2 * sec},
+			{0, []LinkID{0, 1}, gb, 0, 2 * sec, 0},
+			{0, []LinkID{0}, gb, 0, 2 * sec, 0},
+			{0, []LinkID{1}, 3 * gb, 0, 2 * sec, 0},
 		}},
 		// 1/3 each until 1.5 s, when the short one has moved 0.5 GB; the others, with
 		// 0.5 GB left, get half each until 2.5 s.
 		{"a departure frees its share", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, gb, 0, 2500 * ms},
-			{0, []LinkID{0}, gb / 2, 0, 1500 * ms},
-			{0, []LinkID{0}, gb, 0, 2500 * ms},
+			{0, []LinkID{0}, gb, 0, 2500 * ms, 0},
+			{0, []LinkID{0}, gb / 2, 0, 1500 * ms, 0},
+			{0, []LinkID{0}, gb, 0, 2500 * ms, 0},
 		}},
 		{"directions are links of their own", []unit.Rate{gb, gb}, []move{
-			{0, []LinkID{0}, gb, 0, sec},
-			{0, []LinkID{1}, gb, 0, sec},
+			{0, []LinkID{0}, gb, 0, sec, 0},
+			{0, []LinkID{1}, gb, 0, sec, 0},
 		}},
-		{"twice over one link", []unit.Rate{gb}, []move{{0, []LinkID{0, 0}, gb, 0, 2 * sec}}},
+		{"a limit below the share leaves the rest to others", []unit.Rate{gb}, []move{
+			{0, []LinkID{0}, gb / 4, 0, sec, gb / 4},
+			{0, []LinkID{0}, 3 * gb / 4, 0, sec, 0},
+		}},
+		{"a limit above the share is none", []unit.Rate{gb}, []move{
+			{0, []LinkID{0}, gb, 0, 2 * sec, 0.6 * gb},
+			{0, []LinkID{0}, gb, 0, 2 * sec, 0},
+		}},
+		{"a limit without a path", nil, []move{{0, nil, gb, ms, 501 * ms, 2 * gb}}},
+		{"half duplex: both directions on one link", []unit.Rate{gb, 2 * gb, 2 * gb}, []move{
+			{0, []LinkID{1, 0, 2}, gb, 0, 2 * sec, 0},
+			{0, []LinkID{2, 0, 1}, gb, 0, 2 * sec, 0},
+		}},
+		{"twice over one link", []unit.Rate{gb}, []move{{0, []LinkID{0, 0}, gb, 0, 2 * sec, 0}}},
 		{"no bytes, no path", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, 0, 3 * ms, 3 * ms},
-			{0, nil, gb, 5 * ms, 5 * ms},
-			{7 * ms, []LinkID{0}, 0, 0, 7 * ms},
-			{0, []LinkID{0}, gb, 0, sec}, // undisturbed by all of them
+			{0, []LinkID{0}, 0, 3 * ms, 3 * ms, 0},
+			{0, nil, gb, 5 * ms, 5 * ms, 0},
+			{7 * ms, []LinkID{0}, 0, 0, 7 * ms, 0},
+			{0, []LinkID{0}, gb, 0, sec, 0}, // undisturbed by all of them
 		}},
-		{"less than a nanosecond", []unit.Rate{1e12}, []move{{ms, []LinkID{0}, 1, 0, ms}}},
+		{"less than a nanosecond", []unit.Rate{1e12}, []move{{ms, []LinkID{0}, 1, 0, ms, 0}}},
 		{"an arrival at the instant of a departure", []unit.Rate{gb}, []move{
-			{0, []LinkID{0}, gb, 0, sec},
-			{sec, []LinkID{0}, gb, 0, 2 * sec},
+			{0, []LinkID{0}, gb, 0, sec, 0},
+			{sec, []LinkID{0}, gb, 0, 2 * sec, 0},
 		}},
 	}
 	for _, test := range tests {
@@ -123,10 +137,15 @@ func start(e *engine.Engine, n *Network, moves []move) []time.Duration {
 		ends[i] = -1
 		done := e.Expect("transfer")
 		e.After(m.start, func() {
-			n.Transfer(m.path, m.bytes, m.latency, func() {
+			arrive := func() {
 				ends[i] = e.Now()
 				done()
-			})
+			}
+			if m.limit > 0 {
+				n.Limited(m.path, m.bytes, m.limit, m.latency, arrive)
+			} else {
+				n.Transfer(m.path, m.bytes, m.latency, arrive)
+			}
 		})
 	}
 	return ends
@@ -232,6 +251,9 @@ func TestCallersBugsPanic(t *testing.T) {
 	}
 	for _, b := range []float64{-1, math.NaN(), math.Inf(1)} {
 		test("bytes", func(n *Network) { n.Transfer([]LinkID{0}, b, 0, func() {}) })
+	}
+	for _, c := range []unit.Rate{0, -1, unit.Rate(math.NaN()), unit.Rate(math.Inf(1))} {
+		test("limit", func(n *Network) { n.Limited([]LinkID{0}, 1, c, 0, func() {}) })
 	}
 }
 

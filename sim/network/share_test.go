@@ -12,12 +12,12 @@ import (
 	"stowage/sim/engine"
 )
 
-// drawnNetwork draws links and transfers. Capacities and sizes come from small
+// drawNetwork draws links and transfers. Capacities and sizes come from small
 // sets half of the time, so that ties are common.
 func drawNetwork(t *rapid.T) ([]unit.Rate, []move) {
 	capacity := rapid.OneOf(rapid.SampledFrom([]float64{1e9, 2e9, 3e9}), rapid.Float64Range(1e6, 1e11))
 	var capacities []unit.Rate
-	for _, c := range rapid.SliceOfN(capacity, 1, 8).Draw(t, "capacities") {
+	for _, c := range rapid.SliceOfN(capacity, 1, 12).Draw(t, "capacities") {
 		capacities = append(capacities, unit.Rate(c))
 	}
 	at := rapid.OneOf(rapid.SampledFrom([]time.Duration{0, sec}), rapid.Custom(func(t *rapid.T) time.Duration {
@@ -27,16 +27,85 @@ func drawNetwork(t *rapid.T) ([]unit.Rate, []move) {
 	for i := range ids {
 		ids[i] = LinkID(i)
 	}
+	limit := rapid.OneOf(rapid.Just[unit.Rate](0), rapid.Just[unit.Rate](0), rapid.SampledFrom([]unit.Rate{1e8, 1e9}))
 	draw := rapid.Custom(func(t *rapid.T) move {
 		path := rapid.Permutation(ids).Draw(t, "path")
 		return move{
 			start:   at.Draw(t, "start"),
 			path:    path[:rapid.IntRange(1, len(path)).Draw(t, "hops")],
 			bytes:   rapid.OneOf(rapid.SampledFrom([]float64{1e9, 2e9}), rapid.Float64Range(1, 1e10)).Draw(t, "bytes"),
+			limit:   limit.Draw(t, "limit"),
 			latency: at.Draw(t, "latency"),
 		}
 	})
-	return capacities, rapid.SliceOfN(draw, 1, 20).Draw(t, "moves")
+	return capacities, rapid.SliceOfN(draw, 1, 40).Draw(t, "moves")
+}
+
+// active returns the transfers that have a rate, in the order in which they began.
+func active(n *Network) (flows []*flow) {
+	for _, l := range n.links {
+		flows = append(flows, l.group.flows...)
+	}
+	slices.SortFunc(flows, func(a, b *flow) int { return int(a.seq) - int(b.seq) })
+	return flows
+}
+
+// checkSame holds the rates against a solve of all links from empty.
+func checkSame(t *rapid.T, n *Network) {
+	twin := newEager(nil)
+	for _, l := range n.links {
+		twin.Link(l.name, unit.Rate(l.capacity))
+	}
+	flows := active(n)
+	for _, f := range flows {
+		g := &eagerFlow{remains: 1}
+		for i := range f.cross {
+			l := f.cross[i].link.id
+			g.path = append(g.path, LinkID(l))
+			twin.links[l].flows++
+		}
+		twin.flows = append(twin.flows, g)
+	}
+	twin.share(0)
+	for i, f := range flows {
+		if want := twin.flows[i].rate; math.Abs(f.group.level-want) > 1e-9*want {
+			t.Fatalf("transfer %d has %g B/s, the textbook gives it %g", f.seq, f.group.level, want)
+		}
+	}
+}
+
+// checkBooks holds cells, groups and heaps against the transfers themselves.
+func checkBooks(t *rapid.T, n *Network) {
+	if len(n.fresh.flows)+len(n.fresh.col) > 0 {
+		t.Fatalf("%d transfers were left without a rate", len(n.fresh.flows))
+	}
+	count := map[[2]int32]int{}
+	for _, f := range active(n) {
+		for i := range f.cross {
+			count[[2]int32{f.cross[i].link.id, f.group.id}]++
+		}
+		if f.group.flows[f.at] != f || f.group.flows[0].mark > f.mark {
+			t.Fatalf("transfer %d is lost in its group's heap", f.seq)
+		}
+	}
+	cells, groups := 0, 0
+	for _, l := range n.links {
+		cells += len(l.row)
+		for _, e := range l.row {
+			if want := count[[2]int32{l.id, e.id}]; e.cell.count != want {
+				t.Fatalf("link %d, group %d: %d crossings are counted, there are %d", l.id, e.id, e.cell.count, want)
+			}
+		}
+		if len(l.group.flows) > 0 {
+			groups++
+			if n.ends[l.group.at] != &l.group || n.ends[0].end > l.group.end {
+				t.Fatalf("group %d is lost in the heap of ends", l.id)
+			}
+		}
+	}
+	if cells != len(count) || groups != len(n.ends) {
+		t.Fatalf("%d cells and %d scheduled groups, there are %d and %d", cells, len(n.ends), len(count), groups)
+	}
 }
 
 // checkFair is the definition of max-min fairness (Bertsekas and Gallager, Data
@@ -45,10 +114,12 @@ func drawNetwork(t *rapid.T) ([]unit.Rate, []move) {
 func checkFair(t *rapid.T, n *Network) {
 	const tolerance = 1e-9
 	load, fastest := make([]float64, len(n.links)), make([]float64, len(n.links))
-	for _, f := range n.flows {
-		for _, l := range f.path {
-			load[l] += f.rate
-			fastest[l] = max(fastest[l], f.rate)
+	flows := active(n)
+	for _, f := range flows {
+		for i := range f.cross {
+			l := f.cross[i].link.id
+			load[l] += f.group.level
+			fastest[l] = max(fastest[l], f.group.level)
 		}
 	}
 	for l := range n.links {
@@ -56,11 +127,12 @@ func checkFair(t *rapid.T, n *Network) {
 			t.Fatalf("link %d carries %g B/s of %g", l, load[l], n.links[l].capacity)
 		}
 	}
-	for i, f := range n.flows {
-		if !slices.ContainsFunc(f.path, func(l LinkID) bool {
-			return load[l] >= n.links[l].capacity*(1-tolerance) && f.rate >= fastest[l]*(1-tolerance)
+	for _, f := range flows {
+		if !slices.ContainsFunc(f.cross, func(x crossing) bool {
+			l := x.link
+			return load[l.id] >= l.capacity*(1-tolerance) && f.group.level >= fastest[l.id]*(1-tolerance)
 		}) {
-			t.Fatalf("transfer %d at %g B/s has no bottleneck on its path %v", i, f.rate, f.path)
+			t.Fatalf("transfer %d at %g B/s has no bottleneck on its path %v, limit %g", f.seq, f.group.level, f.path, f.limit)
 		}
 	}
 }
@@ -79,15 +151,17 @@ func TestMaxMinFair(t *testing.T) {
 				flowed[l] += r * (e.Now() - last).Seconds()
 			}
 			last, rates = e.Now(), make([]float64, len(capacities))
-			for _, f := range n.flows {
+			for _, f := range active(n) {
 				for _, l := range f.path {
-					rates[l] += f.rate
+					rates[l] += f.group.level
 				}
 			}
 		}
 		n.again = func() {
 			n.resolve()
 			checkFair(rt, n)
+			checkSame(rt, n)
+			checkBooks(rt, n)
 			account()
 		}
 		n.wake = func() {
@@ -108,6 +182,9 @@ func TestMaxMinFair(t *testing.T) {
 			if alone := (m.start + m.latency).Seconds() + m.bytes/slowest; ends[i].Seconds() < alone*(1-1e-9)-1e-9 {
 				rt.Fatalf("transfer %d ended at %v, before the %g s it takes alone", i, ends[i], alone)
 			}
+		}
+		if err := n.Check(); err != nil {
+			rt.Fatal(err)
 		}
 		for l := range sent {
 			if got := n.Carried(LinkID(l)); math.Abs(got-sent[l]) > 1e-9*sent[l] {
@@ -157,8 +234,21 @@ func twin(capacities []unit.Rate, moves []move) []float64 {
 	return end
 }
 
+// limitsAsLinks puts a link of its own on the path of each transfer with a limit.
+func limitsAsLinks(capacities []unit.Rate, moves []move) ([]unit.Rate, []move) {
+	capacities, moves = slices.Clone(capacities), slices.Clone(moves)
+	for i := range moves {
+		if m := &moves[i]; m.limit > 0 {
+			m.path = append(slices.Clone(m.path), LinkID(len(capacities)))
+			capacities = append(capacities, m.limit)
+		}
+	}
+	return capacities, moves
+}
+
 // grow raises all rates together and stops those that reach a full link.
 func grow(capacities []unit.Rate, moves []move, active func(int) bool) []float64 {
+	capacities, moves = limitsAsLinks(capacities, moves)
 	rates, stopped := make([]float64, len(moves)), make([]bool, len(moves))
 	for {
 		step := math.Inf(1)
@@ -208,7 +298,8 @@ func TestTwin(t *testing.T) {
 		for i, want := range twin(capacities, moves) {
 			// 1 GB/s left idle for half a nanosecond costs a transfer that then crawls
 			// at 1 MB/s a thousand times as much.
-			slack := 1e-9*want + 2e-9*float64(len(moves))*ratio(capacities)
+			linked, _ := limitsAsLinks(capacities, moves)
+			slack := 1e-9*want + 2e-9*float64(len(moves))*ratio(linked)
 			if got := ends[i].Seconds(); math.Abs(got-want) > slack {
 				rt.Fatalf("transfer %d ended at %.12f s, the fluid model says %.12f s", i, got, want)
 			}
@@ -226,7 +317,7 @@ func TestScaling(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		capacities, moves := drawNetwork(rt)
 		for i := range moves { // all at once, so that sizes are all that counts
-			moves[i].start, moves[i].latency = 0, 0
+			moves[i].start, moves[i].latency, moves[i].limit = 0, 0, 0
 		}
 		ends := func(size, speed float64) []time.Duration {
 			e := engine.New(engine.Options{})
