@@ -71,7 +71,7 @@ func (s *search) exactByType() error {
 func (s *search) incumbent() error {
 	if x, err := newProof(s); err == nil && x.ideals != nil {
 		x.limit, x.scout = 1, true
-		if err := x.run(); err != nil && err != errBranches {
+		if err := x.run(); err != nil && s.stopped() != nil {
 			return err
 		}
 	}

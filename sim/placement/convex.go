@@ -170,7 +170,7 @@ func (r *relaxation) kinds() [][]int {
 	p := r.p
 	var kinds [][]int
 	for t := range p.pools {
-		at := slices.IndexFunc(kinds, func(k []int) bool { return len(r.faces[t]) == 1 && r.alike(k[0], t) })
+		at := slices.IndexFunc(kinds, func(k []int) bool { return r.near[t] == 1 && r.alike(k[0], t) })
 		if at >= 0 {
 			kinds[at] = append(kinds[at], t)
 		} else {
@@ -182,7 +182,7 @@ func (r *relaxation) kinds() [][]int {
 
 func (r *relaxation) alike(t, u int) bool {
 	p := r.p
-	if len(r.faces[t]) != 1 || r.faces[t][0] != r.faces[u][0] || p.memory[t] != p.memory[u] || p.price[t] != p.price[u] ||
+	if r.near[t] != 1 || r.faces[t][0] != r.faces[u][0] || p.memory[t] != p.memory[u] || p.price[t] != p.price[u] ||
 		p.count[t] != p.count[u] || p.perNode[t] != p.perNode[u] || p.host[t] != p.host[u] || p.hostLink[t] != p.hostLink[u] ||
 		p.hostLatency[t] != p.hostLatency[u] || p.dram[t] != p.dram[u] || len(p.slotted) > 0 || p.servers == t || p.servers == u {
 		return false

@@ -31,10 +31,11 @@ func runExact(s *search) error {
 	if err != nil {
 		return err
 	}
-	if s.opt.Fidelity == Recurrence || s.p.servers >= 0 {
-		x.limit = exactBranches
-	}
+	x.limit = s.p.branches()
 	if err := x.run(); err != nil {
+		return err
+	}
+	if err := x.cheaper(); err != nil {
 		return err
 	}
 	x.settle()
@@ -42,14 +43,17 @@ func runExact(s *search) error {
 }
 
 // exactEnumerates is up to how many schemes `exact` evaluates all of them where its
-// relaxations leave something out, and exactBranches after how many branches it
-// gives up there with more.
+// relaxations leave something out.
 var exactEnumerates = 1 << 17 // tests lower it
 
-const exactBranches = 256
+// branches is after how many branches `exact` gives up: a problem of more spans of
+// layers gets fewer.
+func (p *Problem) branches() int {
+	return max(8, exactWork/max(1, p.pools*p.layers*p.layers/2))
+}
 
-// errBranches ends a search whose relaxations leave too much open.
-var errBranches = budgetError(fmt.Sprintf("exactBranches = %d", exactBranches))
+// exactWork is how many spans of layers the branches of `exact` may have in all.
+const exactWork = 1 << 21
 
 // enumerate evaluates every scheme.
 func (s *search) enumerate() error {
@@ -149,6 +153,12 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 	if p.MinThroughput > 0 {
 		first.hi = float64(p.Batch) / (p.MinThroughput * (1 - slack)) * (1 + 1e-12)
 	}
+	if t := r.timeOf(floor); t < first.hi {
+		first.hi = t * (1 - exactTolerance/4)
+	}
+	if first.lo > first.hi {
+		return nil, floor, nil
+	}
 	open := []interval{first}
 	value := floor
 	any := p.Objective != Cost && p.MaxCost == 0
@@ -166,13 +176,16 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		}
 		open = append(open[:at], open[at+1:]...)
 		t := in.probe()
+		if !in.reached { // nothing is known to be at its end
+			t, in.tried = in.hi, true
+		}
 		rt, err := o.cheapest(t, p.priceCap(), any)
 		if err != nil && !errors.Is(err, errNone) {
 			return best, max(value, in.outlook), err
 		}
 		if err != nil {
 			if t < in.hi {
-				open = append(open, interval{lo: t, hi: in.hi, price: in.price, tried: in.tried})
+				open = append(open, interval{lo: t, hi: in.hi, price: in.price, tried: in.tried, reached: in.reached})
 			}
 			continue
 		}
@@ -184,9 +197,9 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		if any {
 			price = 0
 		}
-		open = append(open, interval{lo: in.lo, hi: math.Nextafter(rt.time, 0), price: price})
+		open = append(open, interval{lo: in.lo, hi: math.Nextafter(rt.time, 0), price: price, reached: true})
 		if t < in.hi {
-			open = append(open, interval{lo: t, hi: in.hi, price: in.price})
+			open = append(open, interval{lo: t, hi: in.hi, price: in.price, reached: true})
 		}
 	}
 	return best, value, nil
@@ -196,15 +209,30 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 // none of them below price.
 type interval struct {
 	lo, hi, price, outlook float64
-	tried                  bool
+	tried                  bool // just below the end
+	reached                bool // some route takes hi or little more
+}
+
+// timeOf returns the step time of a fitness, +Inf if it does not tell.
+func (r *relaxation) timeOf(value float64) float64 {
+	t := math.Inf(1)
+	switch p := r.p; {
+	case !(value > 0):
+	case p.Objective == Throughput:
+		t = float64(p.Batch) / value
+	case p.Objective == Time:
+		t = 1 / value
+	}
+	if r.computeOnly || r.lanes {
+		t += r.p.rounding()
+	}
+	return t
 }
 
 // probe returns the next step time to try: just below the end, to prove that
 // what is known is best, or the middle.
 func (in *interval) probe() float64 {
 	switch {
-	case math.IsInf(in.hi, 1):
-		return in.hi
 	case !in.tried && in.hi-in.lo < in.hi/64:
 		in.tried = true
 		if t := in.hi * (1 - exactTolerance/4); t > in.lo {
@@ -265,8 +293,11 @@ func (x *proof) run() error {
 			return nil
 		}
 		err := x.expand(b)
+		if err == nil && !x.scout && b.domain == nil && len(x.open) > 0 { // not closed at once
+			err = x.climb()
+		}
 		if err == nil && x.limit > 0 && x.made >= x.limit {
-			err = errBranches
+			err = budgetError(fmt.Sprintf("exactWork / spans = %d branches", x.limit))
 			b = x.widest()
 		}
 		if err != nil {
@@ -275,6 +306,35 @@ func (x *proof) run() error {
 			}
 			return err
 		}
+	}
+	return nil
+}
+
+// cheaper looks for a scheme that is as good as the best at a lower price.
+func (x *proof) cheaper() error {
+	r := newRelaxation(x.p, x.s.opt.Fidelity)
+	t := r.timeOf(x.best)
+	if math.IsInf(t, 1) || math.IsInf(x.best, -1) {
+		return nil
+	}
+	rt, err := x.oracle(r).cheapest(t*(1+1e-12), x.p.priceCap(), false)
+	switch {
+	case err == nil:
+		x.seen(rt)
+	case !errors.Is(err, errNone) && !errors.Is(err, errLabels):
+		return err
+	}
+	return nil
+}
+
+// climb looks for a better scheme than relaxations came by.
+func (x *proof) climb() error {
+	x.s.opt.Seed = 0 // the answer must not depend on it
+	if err := runLocal(x.s); err != nil {
+		return err
+	}
+	if f := x.s.fitness; f.Feasible {
+		x.best = max(x.best, f.Value)
 	}
 	return nil
 }

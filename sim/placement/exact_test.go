@@ -97,6 +97,9 @@ func checkExact(t *testing.T, i int, p *Problem, fidelity ...Fidelity) (feasible
 	if !(got.Bound >= got.Fitness.Value && got.Bound <= got.Fitness.Value*(1+2e-9)) {
 		t.Fatalf("%d: exact has a bound of %v for %v", i, got.Bound, got.Fitness.Value)
 	}
+	if p.Merge == Contiguous && len(fidelity) == 0 && got.Fitness.Value == want.Fitness.Value && got.Fitness.Price > want.Fitness.Price*(1+1e-9) {
+		t.Fatalf("%d: exact pays %v for what exhaustive has for %v", i, got.Fitness.Price, want.Fitness.Price)
+	}
 	if want.Bound < want.Fitness.Value*(1-1e-12) {
 		t.Fatalf("%d: exhaustive has a bound of %v for %v", i, want.Bound, want.Fitness.Value)
 	}

@@ -78,7 +78,7 @@ func (o *router) search() (*route, error) {
 			return nil, err
 		}
 		for u := range p.pools {
-			for before := range len(r.faces[u]) {
+			for before := range r.near[u] {
 				if math.IsInf(o.bounds[0].value[a*o.nodes+o.node[u]+before], 1) {
 					continue
 				}
@@ -125,7 +125,7 @@ func (o *router) settle(a, u, before int) error {
 	p, r, n := o.r.p, o.r, o.needs
 	node := a*o.nodes + o.node[u] + before
 	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
-		for behind := range len(r.faces[u]) {
+		for behind := range r.near[u] {
 			k := int(n.row(u, before, behind, a)[b-a-1])
 			if k == 0 {
 				continue

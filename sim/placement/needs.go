@@ -27,7 +27,7 @@ const MaxExactDevices = 1<<14 - 1
 func (r *relaxation) spanCount() int {
 	n := 0
 	for t := range r.p.pools {
-		n += len(r.faces[t]) * len(r.faces[t])
+		n += r.near[t] * r.near[t]
 	}
 	return n * r.p.layers * (r.p.layers + 1) / 2
 }
@@ -38,7 +38,7 @@ func (n *needs) at(a, b int) int { return a*n.layers - a*(a-1)/2 + b - a - 1 }
 func newNeeds(r *relaxation) *needs {
 	n := &needs{r: r, layers: r.p.layers, fewest: make([][]uint16, r.p.pools), reach: make([]int, r.p.pools*r.p.layers)}
 	for t := range n.fewest {
-		n.fewest[t] = make([]uint16, len(r.faces[t])*len(r.faces[t])*n.triangle())
+		n.fewest[t] = make([]uint16, r.near[t]*r.near[t]*n.triangle())
 	}
 	return n
 }
@@ -48,7 +48,7 @@ func (n *needs) triangle() int { return n.layers * (n.layers + 1) / 2 }
 // row returns the needs of the spans of a pool from layer a with these faces, by
 // end - a - 1.
 func (n *needs) row(t, before, behind, a int) []uint16 {
-	at := (before*len(n.r.faces[t])+behind)*n.triangle() + n.at(a, a+1)
+	at := (before*n.r.near[t]+behind)*n.triangle() + n.at(a, a+1)
 	return n.fewest[t][at : at+n.layers-a]
 }
 
@@ -79,7 +79,7 @@ func (n *needs) fill(ctx context.Context, t float64) error {
 
 // from fills the spans of one pool from one layer.
 func (n *needs) from(r *relaxation, s *span, pool, a int) {
-	faces := len(r.faces[pool])
+	faces := r.near[pool]
 	window := r.windowAfter(0)
 	for i := range faces * faces {
 		clear(n.row(pool, i/faces, i%faces, a))

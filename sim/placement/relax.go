@@ -30,6 +30,7 @@ type relaxation struct {
 	computeOnly bool
 
 	face    []int    // [pool*pools + other]: which of the pool's faces is towards other
+	near    []int    // per pool: how many of its faces, the first ones, are towards others
 	faces   [][]face // per pool: the different ways in which it reaches others
 	inEdges [][]int  // per layer: indices of edges that lead to it
 	outAt   []int    // per layer: its first edge in p.edges, which are by source
@@ -64,8 +65,13 @@ func newRelaxation(p *Problem, f Fidelity) *relaxation {
 			}
 		}
 	}
+	r.near = make([]int, p.pools)
 	for t := range p.pools {
-		for u := range p.pools {
+		for i := range p.pools { // itself last
+			u := (t + 1 + i) % p.pools
+			if u == t {
+				r.near[t] = max(1, len(r.faces[t]))
+			}
 			f := face{p.links[t*p.pools+u].class, p.links[t*p.pools+u].fromStep, p.links[u*p.pools+t].toStep}
 			if r.computeOnly {
 				f = face{}
@@ -152,12 +158,12 @@ func (r *relaxation) windowAfter(following int) float64 {
 // knownFace returns the face of pool t towards layer l, or -1 when the pools that
 // l may be on have different ones.
 func (r *relaxation) knownFace(t, l int) int {
-	if len(r.faces[t]) == 1 {
+	if len(r.faces[t]) == 1 || r.p.byPool && r.near[t] == 1 {
 		return 0
 	}
 	known := -1
 	for u := range r.p.pools {
-		if r.domain[l]&(1<<u) == 0 {
+		if r.domain[l]&(1<<u) == 0 || r.p.byPool && u == t { // its layers are one stage
 			continue
 		}
 		f := r.face[t*r.p.pools+u]

@@ -88,7 +88,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	o.prices = p.price
 	for t := range p.pools {
 		o.node[t] = o.nodes
-		o.nodes += len(r.faces[t])
+		o.nodes += r.near[t]
 		count := min(p.count[t], MaxExactDevices)
 		o.counts[t] = float64(count)
 		o.top += o.counts[t] * p.price[t]
@@ -229,7 +229,7 @@ func (o *router) pass(b *bound) float64 {
 	for a := range p.layers {
 		o.arrive(b, a)
 		for u := range p.pools {
-			faces := len(r.faces[u])
+			faces := r.near[u]
 			for before := range faces {
 				base := b.value[a*o.nodes+o.node[u]+before]
 				if math.IsInf(base, 1) {
@@ -265,7 +265,7 @@ func (o *router) arrive(b *bound, a int) {
 	p, r := o.r.p, o.r
 	wide := p.layers + 1
 	for v := range p.pools {
-		for before := range len(r.faces[v]) {
+		for before := range r.near[v] {
 			least := math.Inf(1)
 			if a == 0 {
 				least = 0
@@ -289,7 +289,7 @@ func (o *router) trace() []leg {
 	for end > 0 {
 		pool, node, least := -1, -1, math.Inf(1)
 		for u := range p.pools {
-			for behind := range len(r.faces[u]) {
+			for behind := range r.near[u] {
 				if behindPool >= 0 && (u == behindPool || r.face[u*p.pools+behindPool] != behind) {
 					continue
 				}

@@ -164,7 +164,7 @@ func (u *unroll) leastBefore(value []float64) []float64 {
 	for a := range p.layers + 1 {
 		for t := range p.pools {
 			v := math.Inf(1)
-			for before := range o.r.faces[t] {
+			for before := range o.r.near[t] {
 				v = min(v, value[a*o.nodes+o.node[t]+before])
 			}
 			least[a*p.pools+t] = v
@@ -263,7 +263,7 @@ func (u *unroll) fewest(pool, a, end, behind int) int {
 	if behind >= 0 {
 		face = r.face[pool*u.p.pools+behind]
 	}
-	for before := range r.faces[pool] {
+	for before := range r.near[pool] {
 		if k := int(u.o.needs.row(pool, before, face, a)[end-a-1]); k > 0 && (least == 0 || k < least) {
 			least = k
 		}
