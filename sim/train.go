@@ -70,6 +70,9 @@ func Train(ctx context.Context, job Job) (*Run, error) {
 	if failure := t.failed(); failure != nil {
 		return nil, failure
 	}
+	if broken := t.wires.net.Check(); broken != nil {
+		return nil, broken
+	}
 	var limit *engine.LimitError
 	if errors.As(err, &limit) {
 		err = fmt.Errorf("limits.events = %d did not suffice: raise it, or take fewer rounds or micro-batches: %w", limit.Value, err)
