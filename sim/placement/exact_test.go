@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/workloads"
 	"testing"
 )
@@ -66,6 +67,11 @@ func randomSpec(r *rand.Rand, merge Merge) Spec {
 		if r.IntN(10) == 0 {
 			e.Seconds = 1e-4 * r.Float64()
 		}
+	}
+	if !s.Inference && r.IntN(4) == 0 {
+		s.Sync, s.Servers = Server, 1+r.IntN(pools)
+		nic := &s.Cluster.Pools[s.Servers-1].Node.NIC
+		nic.Bandwidth *= unit.Rate(math.Pow(10, -3*r.Float64())) // servers that matter now and then
 	}
 	switch r.IntN(5) {
 	case 0:
@@ -153,7 +159,9 @@ func TestExactRecurrence(t *testing.T) {
 	for i := range 400 {
 		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 4)), Contiguous)
 		s.Communication = Overlap
-		s.Sync = []Sync{NoSync, Ring, Server}[i%3]
+		if s.Servers == 0 {
+			s.Sync = []Sync{NoSync, Ring, Server}[i%3]
+		}
 		p := mustProblem(t, s)
 		n++
 		if checkExact(t, i, p, Recurrence) {

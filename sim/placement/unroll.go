@@ -208,7 +208,7 @@ func (u *unroll) aim(goal float64) {
 func (u *unroll) before(end, behind int, l label) error {
 	p, o := u.p, u.o
 	if end == 0 {
-		was := u.s.fitness.Value
+		was := max(0, u.s.fitness.Value)
 		if u.s.evaluate(u.sc); u.s.fitness.Value > was*1.001 {
 			return errBetter
 		}
