@@ -74,7 +74,8 @@ func (p *Pool) Ports(k int) int { return (k + p.Node.Devices - 1) / p.Node.Devic
 // Cluster is what a scenario can place layers on. The order of pools is the
 // order of the scenario; a scheme refers to pools by index.
 type Cluster struct {
-	Pools []Pool
+	Pools   []Pool
+	Network Network
 }
 
 // Validate checks what placement relies on.

@@ -39,7 +39,30 @@ type modelFile struct {
 }
 
 type clusterFile struct {
-	Pool []poolFile `toml:"pool"`
+	Pool    []poolFile   `toml:"pool"`
+	Network *networkFile `toml:"network"`
+}
+
+// networkFile is how nodes are connected. hw.Network explains it.
+type networkFile struct {
+	Topology         string         `toml:"topology"` // switch, leaf-spine, fat-tree, rail, links
+	NodesPerLeaf     int            `toml:"nodes_per_leaf"`
+	Spines           int            `toml:"spines"`
+	Oversubscription float64        `toml:"oversubscription"`
+	SwitchPorts      int            `toml:"switch_ports"` // default: the fewest that suffice
+	Rails            int            `toml:"rails"`        // default: one for each device of a node
+	HopLatency       *unit.Duration `toml:"hop_latency"`
+	Duplex           string         `toml:"duplex"` // of the nodes' ports: full, half
+	Link             []cableFile    `toml:"link"`
+}
+
+// cableFile joins two switches, or a switch and a node, named "pool:i".
+type cableFile struct {
+	From      string         `toml:"from"`
+	To        string         `toml:"to"`
+	Bandwidth unit.Rate      `toml:"bandwidth"` // in each direction
+	Latency   *unit.Duration `toml:"latency"`
+	Duplex    string         `toml:"duplex"` // full, half: both directions share the bandwidth
 }
 
 // poolFile is one pool. What it leaves out comes from the node type.
@@ -67,6 +90,7 @@ type trainFile struct {
 	Precision    string  `toml:"precision"`
 	Optimizer    string  `toml:"optimizer"`
 	Sync         string  `toml:"sync"`
+	Collective   string  `toml:"collective"` // of sync = "ring"; default: one ring over the devices
 	CommParallel float64 `toml:"comm_parallel"`
 }
 

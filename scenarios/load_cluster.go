@@ -41,6 +41,9 @@ func (b *builder) cluster() {
 		b.fail(spec.Path{"cluster"}, "%v", err)
 		return
 	}
+	if b.f.Cluster.Network != nil && !b.network(c) {
+		return
+	}
 	b.sc.Cluster = c
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/spec"
+	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
 )
@@ -47,6 +48,17 @@ func (b *builder) training() {
 	b.oneOf(at("sync"), t.Sync, []string{"ring", "ps", "none"})
 	p.Batch, p.Microbatches, p.Schedule, p.Inference = t.Batch, t.Microbatches, s, t.Inference
 	p.Precision, p.Optimizer = hw.Precision(t.Precision), placement.Optimizer(t.Optimizer)
+	if t.Collective != "" {
+		names := make([]string, 0, 4)
+		for _, a := range network.Algorithms() {
+			names = append(names, string(a))
+		}
+		b.oneOf(at("collective"), t.Collective, names)
+		if t.Sync != string(placement.Ring) {
+			b.fail(at("collective"), "%q: collectives are for sync = %q, not %q", t.Collective, placement.Ring, t.Sync)
+		}
+	}
+	p.Collective = network.Algorithm(t.Collective)
 	p.Sync, p.CommParallel = placement.Sync(t.Sync), t.CommParallel
 	b.sc.Rounds = t.Rounds
 }

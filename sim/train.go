@@ -146,7 +146,9 @@ func newTraining(job Job) (*training, error) {
 	for _, g := range pipe.Segments {
 		t.stageOf = append(t.stageOf, g.Stage)
 	}
-	t.wires = newWires(t.e, &t.job, pipe, transfers)
+	if t.wires, err = newWires(t.e, &t.job, pipe, transfers); err != nil {
+		return nil, err
+	}
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
 	}
@@ -155,6 +157,9 @@ func newTraining(job Job) (*training, error) {
 	}
 	hooks := pipeline.Hooks{
 		Transfer: t.wires.transfer, Ready: t.isReady, Ahead: t.ahead, Stalled: t.waited, Backward: t.turned, Done: t.stageDone,
+	}
+	if t.wires.topology != nil {
+		hooks.Sync = t.wires.topology.sync
 	}
 	t.exec = pipeline.NewExec(t.e, pipe, job.Rounds, hooks)
 	t.start()
@@ -177,10 +182,14 @@ func (t *training) embed(stages int) error {
 		if len(ls) == 0 {
 			continue
 		}
-		feed, err := rounds.New(t.e, t.job.feed(s, ls), rounds.Hooks{
+		spec, hooks := t.job.feed(s, ls), rounds.Hooks{
 			Ready:    func(int) { t.exec.Wake(s) },
 			Transfer: t.wires.host(s),
-		})
+		}
+		if t.wires.topology != nil {
+			spec.Crossing, hooks.Exchange = true, t.wires.topology.exchange(s)
+		}
+		feed, err := rounds.New(t.e, spec, hooks)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"stowage/hw"
 	"stowage/hw/unit"
 	"stowage/sim/engine"
 	"stowage/sim/network"
@@ -10,7 +11,7 @@ import (
 	"stowage/sim/placement"
 )
 
-// wires are the links of a plan's stages. A stage has one link out and one in for
+// wires are the links of a plan's stages. Unless the cluster has a network, a stage has one link out and one in for
 // each class of its ports, which all its transfers share: that is where they
 // contend.
 type wires struct {
@@ -19,6 +20,7 @@ type wires struct {
 	transfers []placement.Transfer
 	lanes     []lane // per channel
 	ids       map[port]network.LinkID
+	topology  *topology // nil: stages have ports of their own
 }
 
 type port struct {
@@ -30,20 +32,26 @@ type port struct {
 // lane is the path of a channel in both directions.
 type lane struct{ forward, backward []network.LinkID }
 
-func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) *wires {
+func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) (*wires, error) {
 	w := &wires{
 		job: job, net: network.New(e), transfers: transfers,
 		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{},
 	}
+	if job.Problem.Cluster.Network.Topology != hw.OwnPorts {
+		var err error
+		if w.topology, err = newTopology(w.net, job, pipe); err != nil {
+			return nil, err
+		}
+	}
 	for i, tr := range transfers {
-		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 {
+		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 || w.topology != nil {
 			continue
 		}
 		from, to := pipe.Segments[pipe.Channels[i].From].Stage, pipe.Segments[pipe.Channels[i].To].Stage
 		w.lanes[i].forward = []network.LinkID{w.between(from, to, tr.Class, false), w.between(to, from, tr.Class, true)}
 		w.lanes[i].backward = []network.LinkID{w.between(to, from, tr.Class, false), w.between(from, to, tr.Class, true)}
 	}
-	return w
+	return w, nil
 }
 
 // between returns the link of a stage towards another.
@@ -67,12 +75,19 @@ func (w *wires) transfer(c int, backward bool, done func()) {
 	if backward {
 		move, path = w.transfers[c].Backward, w.lanes[c].backward
 	}
+	if w.topology != nil && move.Bytes > 0 {
+		w.topology.transfer(c, backward, move, done)
+		return
+	}
 	w.net.Transfer(path, move.Bytes, move.Time, done)
 }
 
 // host returns the transfer hook of the links between a stage's devices and their
 // hosts, which activations may cross as well.
 func (w *wires) host(stage int) func(toDevice bool, bytes float64, done func()) {
+	if w.topology != nil {
+		return w.topology.host(stage)
+	}
 	st := &w.job.Plan.Stages[stage]
 	rate := float64(w.job.Problem.Cluster.Pools[st.Pool].Node.HostLink.Bandwidth) * float64(st.Devices)
 	var paths [2][]network.LinkID

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stowage/hw"
 	"stowage/scenarios"
 )
 
@@ -26,6 +27,9 @@ func newCheck() *cobra.Command {
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: fine (%d layers, %d pools, %d rounds, placement %s)\n",
 					path, len(s.Model.Layers), len(s.Cluster.Pools), s.Rounds, s.Policy.Name)
+				if s.Cluster.Network.Topology != hw.OwnPorts {
+					fmt.Fprintf(c.OutOrStdout(), "  network: %s\n", s.Cluster.DescribeNetwork())
+				}
 			}
 			return errors.Join(errs...)
 		},

@@ -25,6 +25,9 @@ type Hooks struct {
 	Stalled func(stage, round int, since time.Duration)
 	// Backward is called when a stage starts the first backward pass of a round.
 	Backward func(stage, round int)
+	// Sync synchronises a stage's gradients, which takes time if nothing else is on the
+	// links, and calls done; nil: it takes that time.
+	Sync func(stage int, time time.Duration, done func())
 	// Done is called when a stage has finished a round, gradients synchronised.
 	Done func(stage, round int)
 }
@@ -62,11 +65,12 @@ type execStage struct {
 	usage    Usage
 	stalled  bool
 	stallAt  time.Duration
-	turned   bool   // the round has begun its backward passes
-	ready    func() // meets the obligation that the stall has made
-	complete func() // Exec.complete of this stage, bound once
-	synced   func() // Exec.synced of this stage, bound once
-	finished func() // meets the obligation to finish
+	syncAt   time.Duration // with Hooks.Sync: when it began
+	turned   bool          // the round has begun its backward passes
+	ready    func()        // meets the obligation that the stall has made
+	complete func()        // Exec.complete of this stage, bound once
+	synced   func()        // Exec.synced of this stage, bound once
+	finished func()        // meets the obligation to finish
 }
 
 // lane is one direction of a channel.
@@ -179,6 +183,11 @@ func (x *Exec) try(i int) {
 	}
 	if st.position == st.ops {
 		st.running = true
+		if x.h.Sync != nil {
+			st.syncAt = x.e.Now()
+			x.h.Sync(i, x.p.Sync[i], st.synced)
+			return
+		}
 		st.usage.Sync += x.p.Sync[i]
 		x.e.After(x.p.Sync[i], st.synced)
 		return
@@ -286,6 +295,9 @@ func (x *Exec) arrive(l int) {
 // synced ends a stage's round.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
+	if x.h.Sync != nil {
+		st.usage.Sync += x.e.Now() - st.syncAt
+	}
 	round := st.round
 	st.round++
 	st.position, st.running, st.turned = 0, false, false

@@ -86,7 +86,7 @@ func (q *Inquiry) ask(ctx context.Context, change func(*Spec)) (*Answer, error) 
 		return nil, fmt.Errorf("more than MaxSearches = %d searches", MaxSearches)
 	}
 	s := q.spec
-	s.Cluster = &hw.Cluster{Pools: slices.Clone(s.Cluster.Pools)}
+	s.Cluster = &hw.Cluster{Pools: slices.Clone(s.Cluster.Pools), Network: s.Cluster.Network}
 	change(&s)
 	p, err := NewProblem(s)
 	if err != nil {

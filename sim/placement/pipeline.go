@@ -18,8 +18,9 @@ type Transfer struct {
 
 // Move is one direction of a Transfer.
 type Move struct {
-	Bytes float64
-	Time  time.Duration // latency and measured transfer times, beside bytes
+	Bytes   float64
+	Time    time.Duration // latency and measured transfer times, beside bytes
+	Latency time.Duration // the part of Time that is the links'
 }
 
 // LinkClass is a set of ports of a stage.
@@ -223,7 +224,8 @@ func (b *builder) channel(i int) {
 func (b *builder) move(i int, lane laneLoad, latency, rate float64) (Move, time.Duration) {
 	m := Move{Bytes: lane.bytes, Time: b.duration(lane.seconds, "measured time of transfer", i)}
 	if lane.bytes > 0 {
-		m.Time += b.duration(latency, "latency of transfer", i)
+		m.Latency = b.duration(latency, "latency of transfer", i)
+		m.Time += m.Latency
 	}
 	return m, m.Time + b.duration(lane.bytes/rate, "transfer", i)
 }
@@ -256,6 +258,9 @@ func (p *Problem) syncSeconds(st *placed, servers int) float64 {
 		}
 		bytes := 2 * st.weights * float64(st.devices)
 		return max(own, p.serverTime(bytes, servers)+2*p.Cluster.Pools[p.servers].Node.NIC.Latency.Seconds())
+	}
+	if !p.rings() {
+		return p.collective(st.pool, st.devices).Seconds(st.weights)
 	}
 	if st.devices <= node.Devices && node.PeerLink.Bandwidth > 0 {
 		link = &node.PeerLink

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/workloads"
 )
@@ -50,7 +51,7 @@ func TestPipelineByHand(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	wantMoves := []Transfer{{Class: NIC, Forward: Move{Bytes: 4.2e6, Time: 5000}, Backward: Move{Bytes: 4e6, Time: 5000}}}
+	wantMoves := []Transfer{{Class: NIC, Forward: Move{Bytes: 4.2e6, Time: 5000, Latency: 5000}, Backward: Move{Bytes: 4e6, Time: 5000, Latency: 5000}}}
 	if d := cmp.Diff(wantMoves, transfers); d != "" {
 		t.Error(d)
 	}
@@ -60,6 +61,49 @@ func TestPipelineByHand(t *testing.T) {
 	if got, _, err = q.Pipeline(pl); err != nil || got.Sync[1] != 10_010_000 {
 		t.Errorf("servers: %v, %v", got.Sync, err)
 	}
+}
+
+// TestCollectives: the algorithms of all-reduces are timed by their closed forms, at
+// idle links; a ring is the default.
+func TestCollectives(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{{Name: "b", FLOPs: 1e9, Params: 3_000_000, Backward: 2}}}
+	sync := func(a network.Algorithm, devices int) time.Duration {
+		t.Helper()
+		s := spec(m, cluster(gpuPool("g", 32, 2)))
+		s.Sync, s.Collective = Ring, a
+		p := mustProblem(t, s)
+		pl, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{devices})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := p.Pipeline(pl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Sync[0]
+	}
+	for _, k := range []int{2, 8, 16, 32} {
+		if a, b := sync("", k), sync(network.RingAlgorithm, k); a != b {
+			t.Errorf("%d devices: the default takes %v, a ring %v", k, a, b)
+		}
+	}
+	test := func(a network.Algorithm, devices int, seconds float64) {
+		t.Helper()
+		want := time.Duration(math.Round(seconds * 1e9))
+		if got := sync(a, devices); got < want-1 || got > want+1 {
+			t.Errorf("%s of %d devices takes %v, want %v", a, devices, got, want)
+		}
+	}
+	// 12 MB among 8 devices with peer links of 120 GB/s and 2 us: six steps that carry
+	// 1/2, 1/4, 1/8 of it and back.
+	inside := 2 * 7. / 8 * 12e6 / 1.2e11
+	test(network.HalvingDoubling, 8, inside+6*2e-6)
+	// 2 nodes of 8: rings inside, there and back, and between them 8 pairs that exchange
+	// an eighth each, twice, over ports of 12 GB/s. From device to device is 7 us: 2 of
+	// the host link, 5 of the port.
+	test(network.Hierarchical, 16, inside+14*2e-6+12e6/1.2e10+2*7e-6)
+	// Trees of 8 in a node: no port carries more than twice the buffer; 3 levels.
+	test(network.TreeAlgorithm, 8, 2*12e6/1.2e11+6*2e-6)
 }
 
 // TestPeerRing: a ring inside one node takes the links among its devices.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"stowage/hw"
+	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/workloads"
 )
@@ -143,6 +144,7 @@ type Spec struct {
 	Precision    hw.Precision
 	Optimizer    Optimizer
 	Sync         Sync
+	Collective   network.Algorithm // of Sync = Ring; "": a ring
 	Merge        Merge
 
 	Objective     Objective
@@ -226,11 +228,13 @@ type Problem struct {
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
+	collective    func(pool, devices int) network.Cost // of Collective
 }
 
 // NewProblem checks and compiles a spec. Errors name the key that is wrong.
 func NewProblem(spec Spec) (*Problem, error) {
 	p := &Problem{Spec: spec}
+	p.collective = p.collectiveCosts()
 	for _, check := range []func() error{p.checkSpec, p.checkNumbers, p.checkModel} {
 		if err := check(); err != nil {
 			return nil, err
@@ -284,6 +288,8 @@ func (p *Problem) checkSpec() error {
 		return fmt.Errorf("objective = %q: %q, %q or %q", s.Objective, Throughput, Cost, Time)
 	case s.Sync != Ring && s.Sync != Server && s.Sync != NoSync:
 		return fmt.Errorf("sync = %q: %q, %q or %q", s.Sync, Ring, Server, NoSync)
+	case s.Collective != "" && !slices.Contains(network.Algorithms(), s.Collective):
+		return fmt.Errorf("collective = %q: one of %q", s.Collective, network.Algorithms())
 	}
 	return s.Cluster.Validate()
 }

@@ -321,7 +321,7 @@ func (u *unroll) extend(a, end, pool, k int) bool {
 // links, which change where it leaves a node.
 func (u *unroll) least(pool, a, end, k int) float64 {
 	p := u.p
-	if p.Sync != Ring || p.Inference {
+	if p.Sync != Ring || p.Inference || !p.rings() {
 		return 0
 	}
 	weights := u.o.memory[pool].weights

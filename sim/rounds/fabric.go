@@ -51,6 +51,8 @@ type Exchange struct {
 	Links          [][]float64 // [from][to]: bytes over that link, relays included; over ports of a switch: between the two
 	Busiest        float64     // bytes over the busiest link or port, in its busier direction
 	Seconds        float64
+
+	between []float64 // Spec.Crossing: bytes between nodes, [from*nodes+to], that Seconds leaves out
 }
 
 // Bytes returns what all accelerators received.

@@ -17,6 +17,11 @@ type Hooks struct {
 	// the group together, and calls done when they have arrived. nil: the links
 	// carry nothing else.
 	Transfer func(toDevice bool, bytes float64, done func())
+
+	// Exchange moves what nodes send each other, bytes[from*nodes+to], over the
+	// cluster's network, and calls done when all has arrived. nil: nothing else is on
+	// the network. Spec.Crossing says whether there is one.
+	Exchange func(nodes int, bytes []float64, done func())
 }
 
 // Feed brings the rows of one group of accelerators into place, round after round,

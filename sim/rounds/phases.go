@@ -181,13 +181,14 @@ func (f *Feed) extractAll(p *engine.Process) {
 		}
 		log.note(WaitOrder, p.Now())
 		f.see(extracts, r)
-		start := p.Now()
+		x := &f.tables.trades[r]
+		others := f.exchange(x.pull, x.pullNodes)
 		cause := f.move(p, f.work[u].serve, true)
-		if rest := f.duration(f.tables.trades[r].pull) - (p.Now() - start); rest > 0 {
-			p.Sleep(rest)
+		hosts := p.Now()
+		if there := others.await(p); there > hosts {
 			cause = WaitDevices
 		} else {
-			f.ahead[r] = min(-rest, f.duration(f.spec.Costs.Local))
+			f.ahead[r] = min(hosts-there, f.duration(f.spec.Costs.Local))
 		}
 		log.note(cause, p.Now())
 		f.readyN = r + 1

@@ -99,6 +99,7 @@ type Spec struct {
 	Rebuild bool
 
 	Exchange Collective // among the devices; "": AllToAll
+	Crossing bool       // Hooks.Exchange moves what an all-to-all sends between nodes
 
 	// Replicated is the share of each layer's rows, those with the most lookups,
 	// that every device holds for good in slots of its own; the others have one

@@ -23,6 +23,10 @@ type trade struct {
 	pull, push float64   // seconds: rows before, gradients after computing
 	bytes      float64   // that all devices receive, both ways
 	asked      []float64 // rows that each owner is asked for
+
+	// Spec.Crossing: bytes that nodes send each other, [from*nodes+to], which pull and
+	// push then leave out; nil: none.
+	pullNodes, pushNodes []float64
 }
 
 // counter counts what the devices ask of each other in one layer.
@@ -85,17 +89,23 @@ func (s *Spec) exchange(d *Demand, row float64, out *trade) {
 	if s.Exchange != Padded {
 		pull, push = s.pull, s.push
 	}
-	out.add(&out.pull, pull(d, row))
+	out.add(&out.pull, &out.pullNodes, pull(d, row))
 	if s.ReadOnly {
 		return
 	}
-	out.add(&out.push, push(d, row))
-	out.add(&out.push, ring.PushHot(d, row))
+	out.add(&out.push, &out.pushNodes, push(d, row))
+	out.add(&out.push, &out.pushNodes, ring.PushHot(d, row))
 }
 
 // add adds an exchange to the times before or after computing.
-func (t *trade) add(to *float64, x Exchange) {
+func (t *trade) add(to *float64, nodes *[]float64, x Exchange) {
 	*to += x.Seconds
+	if len(*nodes) < len(x.between) {
+		*nodes = make([]float64, len(x.between))
+	}
+	for i, b := range x.between {
+		(*nodes)[i] += b
+	}
 	t.bytes += x.Bytes()
 }
 
@@ -132,6 +142,13 @@ func (s *Spec) routed(bytes func(from, to int) float64) (sum Exchange) {
 		for to := range w {
 			between[from/c.PerNode*nodes+to/c.PerNode] += bytes(from, to)
 		}
+	}
+	if s.Crossing {
+		for n := range nodes {
+			between[n*nodes+n] = 0 // went inside
+		}
+		sum.between = between
+		return sum
 	}
 	outer := Fabric{Devices: nodes, Wiring: Switched, Link: c.NIC}
 	sum.beside(outer.AllToAll(func(from, to int) float64 { return between[from*nodes+to] }))

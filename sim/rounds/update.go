@@ -24,7 +24,7 @@ func (f *Feed) update(p *engine.Process, r, u int) {
 	log := &f.updates[r]
 	f.awaitFills(p, u)
 	log.note(WaitOrder, p.Now())
-	f.sleep(p, f.tables.trades[r].push)
+	f.exchange(f.tables.trades[r].push, f.tables.trades[r].pushNodes).await(p)
 	log.note(WaitDevices, p.Now())
 	log.note(f.move(p, f.work[u].serve, false), p.Now())
 	state, _ := f.tables.state(r)

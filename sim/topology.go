@@ -1,0 +1,218 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"stowage/sim/network"
+	"stowage/sim/pipeline"
+	"stowage/sim/placement"
+)
+
+// topology is the cluster's network with the stages' devices in it. Stages take the
+// devices of their pool one after the other, and parameter servers those after them:
+// stages that share a node share its port, and all share the switches beyond.
+type topology struct {
+	net      *network.Network
+	graph    *network.ClusterGraph
+	problem  *placement.Problem
+	at       [][]network.Vertex // per stage and device
+	hosts    [][]network.Vertex
+	pools    []int
+	servers  []network.Vertex
+	channels [][2][]*network.Route // per channel: forward, backward
+	syncs    []synchronisation     // per stage
+}
+
+// synchronisation is how a stage's gradients are synchronised; no plan: by its time.
+type synchronisation struct {
+	plan  *network.Plan
+	route network.Router
+	bytes float64
+}
+
+// newTopology lays the links of a cluster's network. It errs where the network is not
+// one of the cluster, which variations of a scenario can bring about.
+func newTopology(n *network.Network, job *Job, pipe *pipeline.Pipeline) (*topology, error) {
+	g, err := network.NewCluster(job.Problem.Cluster)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.network: %w", err)
+	}
+	t := &topology{net: n, graph: g, problem: job.Problem}
+	g.Lay(n)
+	t.settle(job.Plan)
+	t.channels = make([][2][]*network.Route, len(pipe.Channels))
+	for c, ch := range pipe.Channels {
+		from, to := t.at[pipe.Segments[ch.From].Stage], t.at[pipe.Segments[ch.To].Stage]
+		t.channels[c] = [2][]*network.Route{t.between(from, to), t.between(to, from)}
+	}
+	for i := range job.Plan.Stages {
+		t.syncs = append(t.syncs, t.synchronisation(job, i))
+	}
+	return t, nil
+}
+
+// settle gives the stages their devices.
+func (t *topology) settle(plan *placement.Plan) {
+	taken := make([]int, len(t.problem.Cluster.Pools))
+	take := func(pool, devices int) (at, hosts []network.Vertex) {
+		for range devices {
+			at = append(at, t.graph.Device(pool, taken[pool]))
+			hosts = append(hosts, t.graph.Host(pool, taken[pool]))
+			taken[pool]++
+		}
+		return at, hosts
+	}
+	for i := range plan.Stages {
+		at, hosts := take(plan.Stages[i].Pool, plan.Stages[i].Devices)
+		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, plan.Stages[i].Pool)
+	}
+	if plan.Servers > 0 && t.problem.Servers > 0 {
+		t.servers, _ = take(t.problem.Servers-1, plan.Servers)
+	}
+}
+
+// between returns the routes of a transfer between two stages: as many as the larger
+// one has devices, each of which has a partner in the other.
+func (t *topology) between(from, to []network.Vertex) []*network.Route {
+	m := max(len(from), len(to))
+	routes := make([]*network.Route, m)
+	for i := range routes {
+		routes[i] = t.route(from[i*len(from)/m], to[i*len(to)/m])
+	}
+	return routes
+}
+
+func (t *topology) route(from, to network.Vertex) *network.Route {
+	r, ok := t.graph.Route(from, to)
+	if !ok {
+		panic(fmt.Sprintf("sim: no way from %q to %q", t.graph.Name(from), t.graph.Name(to)))
+	}
+	return r
+}
+
+// transfer moves a micro-batch over channel c, every device its part. Times that were
+// measured, beside bytes, go on.
+func (t *topology) transfer(c int, backward bool, move placement.Move, done func()) {
+	routes := t.channels[c][0]
+	if backward {
+		routes = t.channels[c][1]
+	}
+	t.spread(routes, move.Bytes, move.Time-move.Latency, true, done)
+}
+
+// spread moves equal parts of bytes over routes, and calls done when all have arrived.
+func (t *topology) spread(routes []*network.Route, bytes float64, extra time.Duration, latency bool, done func()) {
+	left := len(routes)
+	arrived := func() {
+		if left--; left == 0 {
+			done()
+		}
+	}
+	for _, r := range routes {
+		wait := extra
+		if latency {
+			wait += r.Latency
+		}
+		t.net.Transfer(r.Path, bytes/float64(len(routes)), wait, arrived)
+	}
+}
+
+// host returns the transfer hook of the links between a stage's devices and their hosts.
+func (t *topology) host(stage int) func(toDevice bool, bytes float64, done func()) {
+	var to, from []*network.Route
+	for i, d := range t.at[stage] {
+		to, from = append(to, t.route(t.hosts[stage][i], d)), append(from, t.route(d, t.hosts[stage][i]))
+	}
+	return func(toDevice bool, bytes float64, done func()) {
+		routes := from
+		if toDevice {
+			routes = to
+		}
+		t.spread(routes, bytes, 0, false, done)
+	}
+}
+
+// exchange returns the hook of what the nodes of a stage send each other: each device
+// its part to the one in its place.
+func (t *topology) exchange(stage int) func(nodes int, bytes []float64, done func()) {
+	at := t.at[stage]
+	per := t.problem.Cluster.Pools[t.pools[stage]].Node.Devices
+	var routes [][]*network.Route // [from*nodes+to]
+	return func(nodes int, bytes []float64, done func()) {
+		if routes == nil {
+			routes = t.betweenNodes(at, nodes, per)
+		}
+		left := 1
+		arrived := func() {
+			if left--; left == 0 {
+				done()
+			}
+		}
+		for i, b := range bytes {
+			if b > 0 {
+				left++
+				t.spread(routes[i], b, 0, true, arrived)
+			}
+		}
+		t.net.Transfer(nil, 0, 0, arrived)
+	}
+}
+
+// betweenNodes returns the routes from the devices of each node to those of each other.
+func (t *topology) betweenNodes(at []network.Vertex, nodes, per int) [][]*network.Route {
+	routes := make([][]*network.Route, nodes*nodes)
+	for i := range routes {
+		from, to := at[i/nodes*per:], at[i%nodes*per:]
+		for k := range min(per, len(from), len(to)) {
+			routes[i] = append(routes[i], t.route(from[k], to[k]))
+		}
+	}
+	return routes
+}
+
+// synchronisation plans that of a stage: a collective among its devices, or push and
+// pull if the servers are devices of the cluster.
+func (t *topology) synchronisation(job *Job, stage int) (s synchronisation) {
+	st := &job.Plan.Stages[stage]
+	ranks := t.at[stage]
+	switch {
+	case t.problem.Inference || st.Weights == 0 || t.problem.Sync == placement.NoSync:
+		return s
+	case t.problem.Sync == placement.Server && len(t.servers) == 0:
+		return s // servers that are nowhere: by their formula
+	case t.problem.Sync == placement.Server:
+		s.plan = network.PushPullPlan(len(ranks), len(t.servers))
+		ranks = append(ranks[:len(ranks):len(ranks)], t.servers...)
+	default:
+		a := t.problem.Collective
+		if a == "" {
+			a = network.RingAlgorithm
+		}
+		s.plan = network.AllReduceOp.New(a, t.layout(stage))
+	}
+	s.route, s.bytes = t.graph.Between(ranks), float64(st.Weights)
+	return s
+}
+
+// layout returns how many of a stage's devices are in each node.
+func (t *topology) layout(stage int) (l network.Layout) {
+	hosts := t.hosts[stage]
+	for i := range hosts {
+		if i == 0 || hosts[i] != hosts[i-1] {
+			l = append(l, 0)
+		}
+		l[len(l)-1]++
+	}
+	return l
+}
+
+// sync is the pipeline's hook for the gradients of a stage.
+func (t *topology) sync(stage int, alone time.Duration, done func()) {
+	s := &t.syncs[stage]
+	if s.plan == nil {
+		t.net.Transfer(nil, 0, alone, done)
+		return
+	}
+	s.plan.Run(t.net, s.route, s.bytes, done)
+}
