@@ -33,7 +33,7 @@ type unroll struct {
 	o *router
 	m float64
 
-	chained bool
+	chained bool      // and the schedule is plain
 	front   []float64 // per layer: forward passes of those before it, at least
 	back    []float64 // same, backward
 	fill    []float64 // [layer*pools + pool]: forward and backward passes before a stage that begins there, and links, at least
@@ -44,6 +44,7 @@ type unroll struct {
 	sc        Scheme
 	stages    []unrolled // the last first
 	taken     float64    // by them and links, of a micro-batch
+	part      float64    // of a layer's passes that the backward one can be, at most
 	levels    []unrollLevel
 	threshold float64 // fitness that a scheme must exceed
 	time      float64 // step time that has it; +Inf: of no use
@@ -138,7 +139,11 @@ func (u *unroll) bind() (none bool, err error) {
 		if q > 0 && math.IsInf(u.time, 1) {
 			continue
 		}
-		_, none, err := u.o.bind((u.time-float64(q)*u.time/unrollShare)*(1+exactTolerance/4), u.p.priceCap(), false)
+		t := u.time
+		if q > 0 { // t may be without end
+			t -= float64(q) * t / unrollShare
+		}
+		_, none, err := u.o.bind(t*(1+exactTolerance/4), u.p.priceCap(), false)
 		if err != nil && !errors.Is(err, errNone) {
 			return false, err
 		}
@@ -173,7 +178,8 @@ func (u *unroll) leastBefore(value []float64) []float64 {
 	return least
 }
 
-// unrollLevel is the router's bounds for one step time; none: no route has it.
+// unrollLevel is the router's bounds for one step time; none: no whole route has it,
+// which says nothing about its first stages.
 type unrollLevel struct{ bounds []bound }
 
 // The step times for which unroll keeps bounds: T, and less by so many parts of
@@ -238,7 +244,7 @@ func (u *unroll) before(end, behind int, l label) error {
 			if !u.add(&next, t, k) || !u.affords(&next, a, t, 0) || !u.extend(a, end, t, k) {
 				continue
 			}
-			if a > 0 && u.chained && !u.affords(&next, a, t, u.taken) {
+			if a > 0 && u.chained && !u.affords(&next, a, t, u.kept(a)) {
 				u.stages = u.stages[:len(u.stages)-1]
 				continue
 			}
@@ -284,10 +290,9 @@ func (u *unroll) affords(l *label, a, pool int, fill float64) bool {
 	if fill > 0 && !math.IsInf(u.time, 1) {
 		q = min(int((fill-u.p.rounding())/u.time*unrollShare*(1-1e-9)), len(u.levels)-1)
 	}
-	level := &u.levels[max(q, 0)]
-	if a > 0 && len(level.bounds) == 0 {
-		return false
+	for q = max(q, 0); q > 0 && len(u.levels[q].bounds) == 0; q-- { // the stages placed may be what no route has
 	}
+	level := &u.levels[q]
 	for i := range level.bounds {
 		b := &level.bounds[i]
 		sum := b.value[a*u.p.pools+pool]
@@ -299,6 +304,27 @@ func (u *unroll) affords(l *label, a, pool int, fill float64) bool {
 		}
 	}
 	return true
+}
+
+// kept returns how many seconds of a step the stages placed keep those before layer a
+// from, at least. Where all forward passes come first, a stage waits for its first
+// gradient until its last micro-batch has passed all that are behind, and
+//
+//	T >= M (f + b) + r.
+//
+// Else, with w micro-batches in flight, T >= M f + (M - w + 1) b + r, and b is at most
+// some part of f + b:
+//
+//	M (f + b) <= (T - r) / (1 - part (w - 1) / M).
+func (u *unroll) kept(a int) float64 {
+	if !u.o.r.follow || math.IsInf(u.time, 1) {
+		return 0
+	}
+	if u.o.r.windowAfter(0) >= u.m {
+		return u.taken
+	}
+	w := u.o.r.windowAfter(len(u.stages) + a - 1) // each layer before may be a stage
+	return u.time - (u.time-u.taken)/(1-u.part*(w-1)/u.m)
 }
 
 // extend adds a stage unless no scheme that ends in these stages can be better.
@@ -439,6 +465,7 @@ func (s *search) newUnroll() *unroll {
 			m.bs[l+1], m.bp[l+1] = m.bs[l]+c.serial*(1-c.forwardShare), m.bp[l]+c.parallel*(1-c.forwardShare)
 			if !p.work[t*p.layers+l].refused {
 				all := c.serial + c.parallel*p.share(t, p.count[t]).device
+				u.part = max(u.part, 1-c.forwardShare)
 				front, back = min(front, all*c.forwardShare), min(back, all*(1-c.forwardShare))
 				cheapest = min(cheapest, p.price[t]*u.m*(c.serial+c.parallel))
 			}
