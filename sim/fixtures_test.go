@@ -79,19 +79,14 @@ func train(t rapid.TB, job Job) *Run {
 	return run
 }
 
-// recurrenceEnds steps the exact recurrence of a plan.
+// recurrenceEnds returns the ends of rounds by the exact recurrence of a plan.
 func recurrenceEnds(t rapid.TB, job Job) []time.Duration {
 	t.Helper()
 	pipe, _, err := job.Problem.Pipeline(job.Plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := pipeline.NewRecurrence(pipe)
-	ends := make([]time.Duration, job.Rounds)
-	for r := range ends {
-		ends[r] = rec.Step()
-	}
-	return ends
+	return pipeline.Ends(pipe, job.Rounds, nil)
 }
 
 // traceOf records rounds of the given keys, all of them one table's.

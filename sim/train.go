@@ -134,7 +134,7 @@ func newTraining(job Job) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pipeline.NewRecurrence(pipe).Step() == 0 {
+	if pipeline.StepTime(pipe) == 0 {
 		return nil, fmt.Errorf("the scheme takes no time: every part of it is shorter than half a nanosecond")
 	}
 	t := &training{

@@ -30,13 +30,15 @@ type Hooks struct {
 	Sync func(stage int, time time.Duration, done func())
 	// Done is called when a stage has finished a round, gradients synchronised.
 	Done func(stage, round int)
+	// Ran is called when a stage has run an operation since a time.
+	Ran func(stage, round int, op Op, since time.Duration)
 }
 
 // Usage is how a stage spent the run so far. What is left of the elapsed time it
 // waited for inputs, or had finished.
 type Usage struct {
 	Busy  time.Duration // forward and backward passes
-	Sync  time.Duration // gradient synchronisation
+	Sync  time.Duration // gradient synchronisation; without a flush what stages waited for it
 	Stall time.Duration // inputs were there, Hooks.Ready was not true
 }
 
@@ -47,30 +49,38 @@ type Exec struct {
 	e       *engine.Engine
 	h       Hooks
 	rounds  int
+	split   bool
 	stages  []execStage
 	lanes   []lane    // channel c: forward 2c, backward 2c+1
 	in, out [][]int32 // channels of each segment
 }
 
 type execStage struct {
-	round    int
-	position int  // in the round's operations
-	ops      int  // how many operations a round has
-	running  bool // an operation or the synchronisation; also before Start
-	op       Op   // the last one started
+	round    int // finished rounds
+	begun    int // rounds of which an operation has started
+	turned   int // rounds of which a backward pass has started
+	position int // in the operations of a round, or without a flush of the run
+	ops      int // how many operations there are
+	running  bool
+	op       Op // the last one started, of round now
+	now      int
+	since    time.Duration
 
 	segment, window int  // the only segment of the stage and its window, or
-	order           []Op // the operations of all its segments
+	order           []Op // the operations of a round
 
 	usage    Usage
 	stalled  bool
 	stallAt  time.Duration
-	syncAt   time.Duration // with Hooks.Sync: when it began
-	turned   bool          // the round has begun its backward passes
-	ready    func()        // meets the obligation that the stall has made
-	complete func()        // Exec.complete of this stage, bound once
-	synced   func()        // Exec.synced of this stage, bound once
-	finished func()        // meets the obligation to finish
+	syncAt   time.Duration // when the synchronisation began
+	waiting  bool          // without a flush: for an update, since waitAt
+	waitAt   time.Duration
+	due      int    // without a flush: rounds to synchronise, up to this one
+	syncing  bool
+	ready    func() // meets the obligation that the stall has made
+	complete func() // Exec.complete of this stage, bound once
+	synced   func() // Exec.synced of this stage, bound once
+	finished func() // meets the obligation to finish
 }
 
 // lane is one direction of a channel.
@@ -86,7 +96,7 @@ type lane struct {
 // change. Start begins it.
 func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 	x := &Exec{
-		p: p, e: e, h: h, rounds: rounds,
+		p: p, e: e, h: h, rounds: rounds, split: p.split(),
 		stages: make([]execStage, p.Stages),
 		lanes:  make([]lane, 2*len(p.Channels)),
 	}
@@ -105,25 +115,33 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 	return x
 }
 
-// assign gives every stage the operations of a round.
+// assign gives every stage the operations of a round. Without a flush a run is one
+// long step.
 func (x *Exec) assign() {
 	p := x.p
-	if p.shared() {
-		for _, op := range p.interleave() {
+	if p.shared() || p.split() {
+		p.program(func(op Op) {
 			st := &x.stages[p.Segments[op.Segment].Stage]
 			st.order = append(st.order, op)
 			st.ops++
-		}
+		})
 		return
 	}
 	for i, s := range p.Segments {
+		m := p.Microbatches
+		if x.flows() {
+			m *= x.rounds
+		}
 		st := &x.stages[s.Stage]
-		st.segment, st.window, st.ops = i, p.window(i), 2*p.Microbatches
+		st.segment, st.window, st.ops = i, min(m, p.window(i)), 2*m
 		if p.ForwardOnly {
-			st.window, st.ops = p.Microbatches, p.Microbatches
+			st.window, st.ops = m, m
 		}
 	}
 }
+
+// flows reports whether rounds are not flushed.
+func (x *Exec) flows() bool { return x.p.Schedule.Staleness > 0 }
 
 // Start lets every stage begin its first round at the engine's present time. A
 // run that ends before all have finished their last round is a deadlock, which
@@ -147,29 +165,38 @@ func (x *Exec) Wake(stage int) { x.try(stage) }
 // Usage returns how a stage has spent its time; an operation counts from its start.
 func (x *Exec) Usage(stage int) Usage { return x.stages[stage].usage }
 
-// next returns the operation that a stage has to run next in its round.
-func (st *execStage) next(microbatches int) Op {
+// next returns the operation that a stage has to run next, and its round.
+func (x *Exec) next(st *execStage) (op Op, round int) {
 	if st.order != nil {
-		return st.order[st.position]
+		return st.order[st.position], st.round
 	}
-	micro, backward := opAt(st.position, st.window, microbatches)
-	return Op{Segment: int32(st.segment), Micro: int32(micro), Backward: backward}
+	m, round := x.p.Microbatches, st.round
+	if x.flows() {
+		m *= x.rounds
+	}
+	micro, pass := opAt(st.position, st.window, m)
+	if x.flows() {
+		round, micro = micro/x.p.Microbatches, micro%x.p.Microbatches
+	}
+	return Op{Segment: int32(st.segment), Micro: int32(micro), Pass: pass}, round
 }
 
-// arrived reports whether all inputs of an operation have arrived.
+// arrived reports whether all inputs of an operation have arrived. What the gradient
+// of weights needs is there: it comes after the backward pass on the same stage.
 func (x *Exec) arrived(op Op, round int) bool {
 	need := round*x.p.Microbatches + int(op.Micro) + 1
-	if op.Backward {
+	switch op.Pass {
+	case Forward:
+		for _, c := range x.in[op.Segment] {
+			if x.lanes[2*c].arrived < need {
+				return false
+			}
+		}
+	case Backward:
 		for _, c := range x.out[op.Segment] {
 			if x.lanes[2*c+1].arrived < need {
 				return false
 			}
-		}
-		return true
-	}
-	for _, c := range x.in[op.Segment] {
-		if x.lanes[2*c].arrived < need {
-			return false
 		}
 	}
 	return true
@@ -182,53 +209,78 @@ func (x *Exec) try(i int) {
 		return
 	}
 	if st.position == st.ops {
-		st.running = true
-		if x.h.Sync != nil {
-			st.syncAt = x.e.Now()
-			x.h.Sync(i, x.p.Sync[i], st.synced)
-			return
+		if !x.flows() {
+			st.running = true
+			x.sync(i)
 		}
-		st.usage.Sync += x.p.Sync[i]
-		x.e.After(x.p.Sync[i], st.synced)
 		return
 	}
-	op := st.next(x.p.Microbatches)
-	if !x.arrived(op, st.round) || st.position == 0 && !x.mayStart(i) {
+	op, round := x.next(st)
+	if !x.arrived(op, round) || round == st.begun && !(x.updated(i, round) && x.mayStart(i, round)) {
 		return
 	}
-	d := x.duration(op, st.round)
-	st.running, st.op = true, op
+	d := x.duration(op, round)
+	st.running, st.op, st.now, st.since = true, op, round, x.e.Now()
+	st.begun = max(st.begun, round+1)
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
-	if op.Backward && !st.turned {
-		st.turned = true
+	if op.Pass == Backward && round == st.turned {
+		st.turned++
 		if x.h.Backward != nil {
-			x.h.Backward(i, st.round)
+			x.h.Backward(i, round)
 		}
 	}
 }
 
+// sync starts the synchronisation of a stage's gradients.
+func (x *Exec) sync(i int) {
+	st := &x.stages[i]
+	st.syncing, st.syncAt = true, x.e.Now()
+	if x.h.Sync != nil {
+		x.h.Sync(i, x.p.Sync[i], st.synced)
+		return
+	}
+	if !x.flows() {
+		st.usage.Sync += x.p.Sync[i]
+	}
+	x.e.After(x.p.Sync[i], st.synced)
+}
+
+// updated reports whether a stage's weights are new enough for a round, and keeps
+// the time for which it waits until they are. With a flush they always are.
+func (x *Exec) updated(i, round int) bool {
+	st := &x.stages[i]
+	if round-st.round > x.p.Schedule.Staleness {
+		if !st.waiting {
+			st.waiting, st.waitAt = true, x.e.Now()
+		}
+		return false
+	}
+	if st.waiting {
+		st.waiting = false
+		st.usage.Sync += x.e.Now() - st.waitAt
+	}
+	return true
+}
+
 // duration is how long an operation of a round takes.
 func (x *Exec) duration(op Op, round int) time.Duration {
-	s := &x.p.Segments[op.Segment]
-	if op.Backward {
-		return s.Backward
+	d := x.p.Segments[op.Segment].of(op.Pass, x.split)
+	if op.Pass != Forward || x.h.Ahead == nil {
+		return d
 	}
-	if x.h.Ahead == nil {
-		return s.Forward
-	}
-	return max(0, s.Forward-x.h.Ahead(int(op.Segment), round, int(op.Micro)))
+	return max(0, d-x.h.Ahead(int(op.Segment), round, int(op.Micro)))
 }
 
 // mayStart asks Hooks.Ready for a stage whose inputs are there, and keeps the
 // stall's time. While the stage is stalled it is an obligation that the answer
 // becomes true, so that a run that ends before names what it waited for.
-func (x *Exec) mayStart(i int) bool {
+func (x *Exec) mayStart(i, round int) bool {
 	st := &x.stages[i]
-	if x.h.Ready != nil && !x.h.Ready(i, st.round) {
+	if x.h.Ready != nil && !x.h.Ready(i, round) {
 		if !st.stalled {
 			st.stalled, st.stallAt = true, x.e.Now()
-			st.ready = x.e.Expect(fmt.Sprintf("stage %d ready for round %d", i, st.round))
+			st.ready = x.e.Expect(fmt.Sprintf("stage %d ready for round %d", i, round))
 		}
 		return false
 	}
@@ -237,7 +289,7 @@ func (x *Exec) mayStart(i int) bool {
 		st.usage.Stall += x.e.Now() - st.stallAt
 		st.ready()
 		if x.h.Stalled != nil {
-			x.h.Stalled(i, st.round, st.stallAt)
+			x.h.Stalled(i, round, st.stallAt)
 		}
 	}
 	return true
@@ -247,17 +299,27 @@ func (x *Exec) mayStart(i int) bool {
 func (x *Exec) complete(i int) {
 	st := &x.stages[i]
 	op := st.op
-	if op.Backward {
+	if x.h.Ran != nil {
+		x.h.Ran(i, st.now, op, st.since)
+	}
+	switch op.Pass {
+	case Backward:
 		for _, c := range x.in[op.Segment] {
 			x.send(int(2*c + 1))
 		}
-	} else {
+	case Forward:
 		for _, c := range x.out[op.Segment] {
 			x.send(int(2 * c))
 		}
 	}
 	st.position++
 	st.running = false
+	if x.flows() && int(op.Micro) == x.p.Microbatches-1 && (op.Pass == Backward || x.p.ForwardOnly) {
+		st.due++
+		if !st.syncing {
+			x.sync(i)
+		}
+	}
 	x.try(i)
 }
 
@@ -295,12 +357,19 @@ func (x *Exec) arrive(l int) {
 // synced ends a stage's round.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
-	if x.h.Sync != nil {
+	if x.h.Sync != nil && !x.flows() {
 		st.usage.Sync += x.e.Now() - st.syncAt
 	}
 	round := st.round
 	st.round++
-	st.position, st.running, st.turned = 0, false, false
+	st.syncing = false
+	if x.flows() {
+		if st.due > st.round {
+			x.sync(i)
+		}
+	} else {
+		st.position, st.running = 0, false
+	}
 	if st.round == x.rounds {
 		st.finished()
 	}

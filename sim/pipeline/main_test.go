@@ -15,15 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // recurrence returns the end of every round by the recurrence. gates may be nil.
 func recurrence(p *Pipeline, rounds int, gates [][]time.Duration) []time.Duration {
-	r := NewRecurrence(p)
-	ends := make([]time.Duration, rounds)
-	for round := range ends {
-		for stage := range gates {
-			r.Free(stage, gates[stage][round])
-		}
-		ends[round] = r.Step()
-	}
-	return ends
+	return Ends(p, rounds, gates)
 }
 
 // failer is the part of testing.TB that rapid.T has as well.

@@ -19,7 +19,7 @@ import (
 )
 
 // MaxOps bounds the operations and transfers of one step, (segments + channels) x
-// micro-batches x 2, and with them its memory: some 40 bytes for each.
+// micro-batches x 2, and with them its memory: some 60 bytes for each.
 const MaxOps = 1 << 24
 
 // Pipeline is one training step, timed for each part as if it ran alone.
@@ -38,6 +38,22 @@ type Pipeline struct {
 type Segment struct {
 	Stage             int
 	Forward, Backward time.Duration
+	// Weight is the part of Backward that computes the gradients of weights, which
+	// schedules that split backward passes may put off.
+	Weight time.Duration
+}
+
+// of returns how long a pass through the segment takes.
+func (s *Segment) of(pass Pass, split bool) time.Duration {
+	switch {
+	case pass == Forward:
+		return s.Forward
+	case pass == Weight:
+		return s.Weight
+	case split:
+		return s.Backward - s.Weight
+	}
+	return s.Backward
 }
 
 // Channel moves data between two segments, durations per micro-batch when the
@@ -90,6 +106,9 @@ func (p *Pipeline) checkSegments() error {
 		if s.Forward < 0 || s.Backward < 0 {
 			return fmt.Errorf("pipeline: segment %d has a negative time", i)
 		}
+		if s.Weight < 0 || s.Weight > s.Backward {
+			return fmt.Errorf("pipeline: segment %d computes gradients of weights for %v of its backward pass of %v", i, s.Weight, s.Backward)
+		}
 		used[s.Stage] = true
 	}
 	for i, u := range used {
@@ -130,31 +149,36 @@ func (p *Pipeline) checkTotal() error {
 	return nil
 }
 
-// checkSchedule checks that windows do not grow along the segments: a later
-// segment that held more micro-batches than an earlier one lets through would
-// wait for ever.
+// checkSchedule checks that the schedule can be followed.
 func (p *Pipeline) checkSchedule() error {
 	if p.Schedule.Window == nil {
 		return fmt.Errorf("pipeline: no schedule: one of %s", strings.Join(ScheduleNames(), ", "))
 	}
-	last := p.Microbatches
-	for s := range p.Segments {
-		w := p.window(s)
-		if w > last {
-			return fmt.Errorf("pipeline: schedule %q lets segment %d hold %d micro-batches and segment %d only %d: windows must not grow along the pipeline",
-				p.Schedule.Name, s, w, s-1, last)
-		}
-		last = w
+	if p.Schedule.Staleness > 0 && p.shared() {
+		return fmt.Errorf("pipeline: schedule %q does not flush, and %d stages own %d segments: without a flush every stage has one, as with merge = \"contiguous\"",
+			p.Schedule.Name, p.Stages, len(p.Segments))
 	}
-	return nil
+	return p.Schedule.check(len(p.Segments), p.Microbatches)
 }
 
 // shared reports whether some stage owns more than one segment.
 func (p *Pipeline) shared() bool { return len(p.Segments) > p.Stages }
 
-// window returns the schedule's window of a segment, within 1 and Microbatches.
+// split reports whether backward passes are split. Without backward passes they are not.
+func (p *Pipeline) split() bool { return p.Schedule.Delay != nil && !p.ForwardOnly }
+
+// window returns the schedule's window of a segment.
 func (p *Pipeline) window(segment int) int {
-	return min(p.Microbatches, max(1, p.Schedule.Window(segment, len(p.Segments), p.Microbatches)))
+	return p.Schedule.window(segment, len(p.Segments), p.Microbatches)
+}
+
+// stageOf returns the stage of every segment.
+func (p *Pipeline) stageOf() []int {
+	of := make([]int, len(p.Segments))
+	for g := range of {
+		of[g] = p.Segments[g].Stage
+	}
+	return of
 }
 
 // windows returns the windows of all segments.
@@ -164,6 +188,18 @@ func (p *Pipeline) windows() []int {
 		w[s] = p.window(s)
 	}
 	return w
+}
+
+// delays returns the delays of all segments; nil: backward passes are not split.
+func (p *Pipeline) delays() []int {
+	if !p.split() {
+		return nil
+	}
+	d := make([]int, len(p.Segments))
+	for s := range d {
+		d[s] = p.Schedule.delay(s, len(d), p.Microbatches)
+	}
+	return d
 }
 
 // isChain reports whether every stage has one segment and channel i leads from

@@ -17,7 +17,7 @@ func line(schedule string, microbatches int, times [][2]time.Duration, down, up 
 	s, _ := LookupSchedule(schedule)
 	p := &Pipeline{Stages: len(times), Microbatches: microbatches, Schedule: s, Sync: make([]time.Duration, len(times))}
 	for i, t := range times {
-		p.Segments = append(p.Segments, Segment{i, t[0], t[1]})
+		p.Segments = append(p.Segments, Segment{Stage: i, Forward: t[0], Backward: t[1]})
 		if i > 0 {
 			p.Channels = append(p.Channels, Channel{i - 1, i, down, up})
 		}
@@ -85,34 +85,64 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// Equal stages without transfers take (M + S - 1)(F + B) in both schedules: the
-// bubble is the same, but 1F1B holds min(M, S - s) micro-batches where GPipe
-// holds M.
+// Equal stages without transfers take what the papers say: F, B and W of a stage,
+// of M micro-batches on S stages,
+//
+//	gpipe, 1f1b  (M + S - 1)(F + B + W): a bubble of (S - 1)(F + B + W)
+//	interleaved  a bubble of (S - 1)(F + B + W) / v with v chunks (Narayanan et al., 2.2), M at least S
+//	zb-h1        a bubble of (S - 1)(F + B - W) (Qi et al., table 2), where W is neither longer
+//	             than F nor than B, and M at least 2 S - 1
+//	async        none in the long run, when the staleness lets in S micro-batches
+//
+// and hold M, min(M, S - s), min(M, S - s) (of one chunk), S and S - s micro-batches.
 func TestEqualStages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stages, m := rapid.IntRange(1, 12).Draw(t, "stages"), rapid.IntRange(1, 30).Draw(t, "microbatches")
-		f := time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "forward"))
-		b := time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "backward"))
-		times := make([][2]time.Duration, stages)
-		for i := range times {
-			times[i] = [2]time.Duration{f, b}
-		}
-		step := time.Duration(m+stages-1) * (f + b)
-		want := []time.Duration{step, 2 * step, 3 * step}
-		for _, schedule := range ScheduleNames() {
-			p := line(schedule, m, times, 0, 0)
-			if got := recurrence(p, 3, nil); !slices.Equal(got, want) {
-				t.Fatalf("%s: the recurrence ends rounds at %v, want %v", schedule, got, want)
+		chunks := rapid.IntRange(2, 4).Draw(t, "chunks")
+		f := time.Duration(rapid.Int64Range(1, 1e6).Draw(t, "forward"))
+		b := time.Duration(rapid.Int64Range(1, 1e6).Draw(t, "backward"))
+		w := min(f, b, time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "weight")))
+		test := func(p *Pipeline, step time.Duration, held func(s int) int) {
+			t.Helper()
+			for i := range p.Segments {
+				p.Segments[i].Weight = w
 			}
-			if got, _ := events(t, p, 3, nil, nil); !slices.Equal(got, want) {
-				t.Fatalf("%s: the events end rounds at %v, want %v", schedule, got, want)
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
 			}
-			for s, held := range p.InFlight() {
-				if want := map[string]int{"gpipe": m, "1f1b": min(m, stages-s)}[schedule]; held != want {
-					t.Fatalf("%s: segment %d holds %d micro-batches, want %d", schedule, s, held, want)
+			want := []time.Duration{step, 2 * step, 3 * step}
+			if p.Schedule.Staleness > 0 {
+				if got := StepTime(p); got != step {
+					t.Fatalf("%s: a step takes %v in the long run, want %v", p.Schedule.Name, got, step)
+				}
+			} else {
+				if got := recurrence(p, 3, nil); !slices.Equal(got, want) {
+					t.Fatalf("%s: the recurrence ends rounds at %v, want %v", p.Schedule.Name, got, want)
+				}
+				if got, _ := events(t, p, 3, nil, nil); !slices.Equal(got, want) {
+					t.Fatalf("%s: the events end rounds at %v, want %v", p.Schedule.Name, got, want)
+				}
+			}
+			for s, got := range p.InFlight() {
+				if held != nil && got != held(s) {
+					t.Fatalf("%s: segment %d holds %d micro-batches, want %d", p.Schedule.Name, s, got, held(s))
 				}
 			}
 		}
+		times := make([][2]time.Duration, stages)
+		for i := range times {
+			times[i] = [2]time.Duration{f, b + w}
+		}
+		work, rank := f+b+w, time.Duration(stages-1)
+		test(line("gpipe", m, times, 0, 0), time.Duration(m)*work+rank*work, func(int) int { return m })
+		test(line("1f1b", m, times, 0, 0), time.Duration(m)*work+rank*work, func(s int) int { return min(m, stages-s) })
+		test(line("interleaved", m, times, 0, 0), time.Duration(m)*work+rank*work, func(s int) int { return min(m, stages-s) })
+		test(line("zb-h1", max(m, 2*stages-1), times, 0, 0), time.Duration(max(m, 2*stages-1))*work+rank*(f+b-w), func(int) int { return stages })
+		stale := (stages + m - 1) / m
+		test(with(line("async", m, times, 0, 0), func(p *Pipeline) { p.Schedule.Staleness = stale }), time.Duration(m)*work,
+			func(s int) int { return stages - s })
+		enough := max(m, stages)
+		test(rotate(line("interleaved", enough, slices.Repeat(times, chunks), 0, 0), stages), time.Duration(enough*chunks)*work+rank*work, nil)
 	})
 }
 
@@ -140,8 +170,9 @@ func TestMetamorphic(t *testing.T) {
 		if got := end(longer); got < base {
 			t.Fatalf("with time %d longer by %v it takes %v, before %v", which, more, got, base)
 		}
-		// Stages with several segments take their operations in another order then.
-		if !p.shared() {
+		// Stages with several segments take their operations in another order then, and
+		// schedules that split backward passes or do not flush have other delays and windows.
+		if !p.shared() && !p.split() && p.Schedule.Staleness == 0 {
 			larger := *p
 			larger.Microbatches++
 			if got := end(&larger); got < base {
@@ -161,8 +192,12 @@ func alter(p *Pipeline, change func(i int, d time.Duration) time.Duration) *Pipe
 		i++
 	}
 	for s := range q.Segments {
-		set(&q.Segments[s].Forward)
-		set(&q.Segments[s].Backward)
+		g := &q.Segments[s]
+		g.Backward -= g.Weight
+		set(&g.Forward)
+		set(&g.Backward)
+		set(&g.Weight)
+		g.Backward += g.Weight
 	}
 	for c := range q.Channels {
 		set(&q.Channels[c].Forward)
@@ -181,9 +216,17 @@ func TestSchedulesDoTheSameWork(t *testing.T) {
 		p := drawPipeline(t)
 		var first []Usage
 		for _, p.Schedule = range Schedules {
+			if p.Schedule.Staleness > 0 && p.shared() {
+				continue
+			}
 			ends, usage := events(t, p, 2, nil, nil)
 			if first == nil {
 				first = usage
+			}
+			for i := range usage { // without a flush it is beside the passes
+				if p.Schedule.Staleness > 0 {
+					usage[i].Sync = first[i].Sync
+				}
 			}
 			if !slices.Equal(usage, first) {
 				t.Fatalf("%s: stages spend %v, under %s %v", p.Schedule.Name, usage, Schedules[0].Name, first)
@@ -194,7 +237,7 @@ func TestSchedulesDoTheSameWork(t *testing.T) {
 				t.Fatalf("%s: a round takes %v, one micro-batch alone %v", p.Schedule.Name, ends[0], one)
 			}
 			for i, u := range usage {
-				if ends[1] < u.Busy+u.Sync {
+				if p.Schedule.Staleness == 0 && ends[1] < u.Busy+u.Sync {
 					t.Fatalf("%s: two rounds take %v, stage %d alone %v", p.Schedule.Name, ends[1], i, u.Busy+u.Sync)
 				}
 			}
@@ -204,9 +247,12 @@ func TestSchedulesDoTheSameWork(t *testing.T) {
 
 func TestStepAllocatesNothing(t *testing.T) {
 	for name, p := range map[string]*Pipeline{
-		"chain":       line("1f1b", 20, make([][2]time.Duration, 5), 1, 1),
-		"columns":     with(line("1f1b", 20, make([][2]time.Duration, 5), 1, 1), func(p *Pipeline) { p.Channels[3].From = 0 }),
-		"interleaved": bounce("1f1b", 20),
+		"chain":    line("1f1b", 20, make([][2]time.Duration, 5), 1, 1),
+		"split":    line("zb-h1", 20, make([][2]time.Duration, 5), 1, 1),
+		"flow":     line("async", 20, make([][2]time.Duration, 5), 1, 1),
+		"turns":    rotate(line("interleaved", 20, make([][2]time.Duration, 6), 1, 1), 3),
+		"columns":  with(line("1f1b", 20, make([][2]time.Duration, 5), 1, 1), func(p *Pipeline) { p.Channels[3].From = 0 }),
+		"by units": bounce("1f1b", 20),
 	} {
 		if got := kind(p); got != name {
 			t.Errorf("the recurrence takes the path %q, want %q", got, name)
@@ -252,6 +298,16 @@ func TestValidate(t *testing.T) {
 	test(`schedule "growing" lets segment 1 hold 2 micro-batches and segment 0 only 1`, func(p *Pipeline) {
 		p.Schedule = Schedule{Name: "growing", Window: func(s, _, _ int) int { return s + 1 }}
 	})
+	test("segment 1 computes gradients of weights for 5ns of its backward pass of 4ns", func(p *Pipeline) { p.Segments[1].Weight = 5 })
+	test("segment 1 computes gradients of weights for -1ns", func(p *Pipeline) { p.Segments[1].Weight = -1 })
+	test(`schedule "late" delays weight gradients of segment 0 by 4 micro-batches`, func(p *Pipeline) {
+		p.Schedule = Schedule{Name: "late", Window: func(_, _, m int) int { return m }, Delay: func(_, _, m int) int { return m }}
+	})
+	test("delays must not shrink", func(p *Pipeline) {
+		p.Schedule = Schedule{Name: "late", Window: func(_, _, m int) int { return m }, Delay: func(s, _, _ int) int { return 2 - s }}
+	})
+	test("has a staleness of -1", func(p *Pipeline) { p.Schedule.Staleness = -1 })
+	test(`schedule "async" does not flush, and 2 stages own 3 segments`, func(p *Pipeline) { *p = *bounce("async", 4) })
 	// Windows out of range count as the nearest in range, which does not grow.
 	p := line("1f1b", 4, [][2]time.Duration{{1, 2}, {3, 4}}, 1, 1)
 	p.Schedule = Schedule{Name: "odd", Window: func(s, _, _ int) int { return 9*s - 9 }}

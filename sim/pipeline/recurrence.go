@@ -8,24 +8,62 @@ import "time"
 // is exact while no two channels share a link. State carries over from step to
 // step, so that Step can be called again for the next round; times add up and
 // must stay below 2^63 ns. After NewRecurrence nothing is allocated.
+//
+// Without a flush Step looks further: passes of the next rounds come before the
+// last ones of a round. Recurrence is then that of a run without end; Ends is that
+// of a number of rounds.
 type Recurrence struct {
 	p     *Pipeline
 	chain *chain // a plain chain of stages, else:
+	flow  *flow  // no flush, else:
 	st    *state
-	w     []int
-	order []Op // stages that share segments; nil: columns of w
+	w, d  []int
+	order []Op // stages that share segments; nil: columns of w and d
+}
+
+// Ends returns when each of a number of rounds ends. gates, which may be nil, holds
+// for every stage and round when it may start at the earliest (when its embedding
+// rows are in place, for instance).
+func Ends(p *Pipeline, rounds int, gates [][]time.Duration) []time.Duration {
+	ends := make([]time.Duration, rounds)
+	r := NewRecurrence(p)
+	if r.flow != nil {
+		r.flow.gates, r.flow.total = gates, rounds*p.Microbatches
+	}
+	for round := range ends {
+		if r.flow == nil {
+			for stage := range gates {
+				r.Free(stage, gates[stage][round])
+			}
+		}
+		ends[round] = r.Step()
+	}
+	return ends
+}
+
+// StepTime returns how long a step takes: the first one, or where steps are not
+// flushed a step of a run without end, when nothing changes from step to step any
+// more but times.
+func StepTime(p *Pipeline) time.Duration {
+	r := NewRecurrence(p)
+	if r.flow != nil {
+		return r.flow.period()
+	}
+	return r.Step()
 }
 
 // NewRecurrence prepares the evaluation of p, which must be valid and must not change.
 func NewRecurrence(p *Pipeline) *Recurrence {
 	r := &Recurrence{p: p}
 	switch {
-	case p.isChain():
+	case p.Schedule.Staleness > 0:
+		r.flow = newFlow(p)
+	case p.isChain() && !p.split():
 		r.chain = newChain(p)
 	case p.shared():
-		r.st, r.order = newState(p), p.interleave()
+		r.st, r.order = newState(p), p.sharedOrder()
 	default:
-		r.st, r.w = newState(p), p.windows()
+		r.st, r.w, r.d = newState(p), p.windows(), p.delays()
 	}
 	return r
 }
@@ -39,6 +77,9 @@ func (r *Recurrence) Free(stage int, t time.Duration) {
 
 // free returns where it is kept when a stage is free.
 func (r *Recurrence) free(stage int) *int64 {
+	if r.flow != nil {
+		return &r.flow.st.free[stage]
+	}
 	if r.chain != nil {
 		return &r.chain.cells[r.chain.at[stage]].free
 	}
@@ -51,14 +92,18 @@ func (r *Recurrence) Reset() {
 		r.chain.reset()
 		return
 	}
-	clear(r.st.free)
-	clear(r.st.forwardFree)
-	clear(r.st.backwardFree)
+	if r.flow != nil {
+		r.flow.reset()
+		return
+	}
+	r.st.reset()
 }
 
 // Step runs one training step and returns the time at which its last stage is done.
 func (r *Recurrence) Step() time.Duration {
 	switch {
+	case r.flow != nil:
+		return time.Duration(r.flow.step())
 	case r.chain != nil:
 		r.chain.step()
 	case r.order != nil:
@@ -66,7 +111,7 @@ func (r *Recurrence) Step() time.Duration {
 			r.st.do(op)
 		}
 	default:
-		columns(r.w, r.p.Microbatches, r.p.ForwardOnly, func(op Op) { r.st.do(op) })
+		columns(r.w, r.d, r.p.Microbatches, r.p.ForwardOnly, func(op Op) { r.st.do(op) })
 	}
 	var end int64
 	for i, sync := range r.p.Sync {
@@ -85,11 +130,18 @@ type state struct {
 	activation                []int64 // [channel*M + micro] arrival at To
 	gradient                  []int64 // [channel*M + micro] arrival at From
 	in, out                   [][]int32
+	split                     bool
+}
+
+func (st *state) reset() {
+	clear(st.free)
+	clear(st.forwardFree)
+	clear(st.backwardFree)
 }
 
 func newState(p *Pipeline) *state {
 	st := &state{
-		p:            p,
+		p: p, split: p.split(),
 		free:         make([]int64, p.Stages),
 		forwardFree:  make([]int64, len(p.Channels)),
 		backwardFree: make([]int64, len(p.Channels)),
@@ -105,7 +157,8 @@ func (st *state) do(op Op) int64 {
 	m, micro := st.p.Microbatches, int(op.Micro)
 	seg := &st.p.Segments[op.Segment]
 	t := st.free[seg.Stage]
-	if !op.Backward {
+	switch op.Pass {
+	case Forward:
 		for _, c := range st.in[op.Segment] {
 			t = max(t, st.activation[int(c)*m+micro])
 		}
@@ -114,15 +167,17 @@ func (st *state) do(op Op) int64 {
 			a := max(t, st.forwardFree[c]) + int64(st.p.Channels[c].Forward)
 			st.forwardFree[c], st.activation[int(c)*m+micro] = a, a
 		}
-	} else {
+	case Backward:
 		for _, c := range st.out[op.Segment] {
 			t = max(t, st.gradient[int(c)*m+micro])
 		}
-		t += int64(seg.Backward)
+		t += int64(seg.of(Backward, st.split))
 		for _, c := range st.in[op.Segment] {
 			a := max(t, st.backwardFree[c]) + int64(st.p.Channels[c].Backward)
 			st.backwardFree[c], st.gradient[int(c)*m+micro] = a, a
 		}
+	default:
+		t += int64(seg.Weight)
 	}
 	st.free[seg.Stage] = t
 	return t

@@ -1,39 +1,72 @@
 package pipeline
 
 import (
-	"cmp"
+	"fmt"
 	"slices"
 )
 
 // Schedule is the order of micro-batches through segments, as data: every
 // segment first runs Window forward passes, then alternates one backward and
-// one forward pass until the forward passes are used up, then drains. Window is
-// also the number of micro-batches whose activations the segment holds.
+// one forward pass until the forward passes are used up, then drains. What else
+// a schedule may say refines that; one recurrence and one executor follow it.
 type Schedule struct {
 	Name  string
 	Title string
-	// Window returns how many micro-batches segment s of n may hold between
-	// forward and backward. It must not grow with s.
+	// Window returns how many forward passes of segment s of n come before its first
+	// backward pass. It must not grow with s. It is kept within 1 and the micro-batches
+	// that may be under way: those of a step, or without a flush those that Staleness
+	// lets in.
 	Window func(s, n, microbatches int) int
+	// Delay, where it is not nil, splits backward passes: the gradient of a segment's
+	// input goes back at once, and that of its weights (Segment.Weight) is computed
+	// after so many more backward passes, or at the end. Micro-batches keep their
+	// activations until then. It must not shrink with s, and needs less than the
+	// micro-batches of a step.
+	Delay func(s, n, microbatches int) int
+	// Chunked makes stages that own several segments, each as many and in the same
+	// rotation, take as many micro-batches as there are stages through their first
+	// segment, then the same through the next. Other stages with several segments, and
+	// those of other schedules, follow the order of Pipeline.byUnits.
+	Chunked bool
+	// Staleness above 0 leaves out the flush between steps: a step may begin on weights
+	// that miss the updates of so many steps before it. Updates are made beside the
+	// passes, and in place.
+	Staleness int
 }
 
 // Schedules lists every schedule in the order of help and legends.
 var Schedules = []Schedule{
 	{
-		Name:  "gpipe",
-		Title: "all forward passes, then all backward passes (Huang et al., GPipe, NeurIPS 2019)",
-		Window: func(_, _, m int) int {
-			return m
-		},
+		Name:   "gpipe",
+		Title:  "all forward passes, then all backward passes (Huang et al., GPipe, NeurIPS 2019)",
+		Window: func(_, _, m int) int { return m },
 	},
 	{
-		Name:  "1f1b",
-		Title: "one forward, one backward, flushed each step (Narayanan et al., PipeDream-Flush, ICML 2021)",
-		Window: func(s, n, m int) int {
-			return min(m, n-s)
-		},
+		Name:   "1f1b",
+		Title:  "one forward, one backward, flushed each step (Narayanan et al., PipeDream-Flush, ICML 2021)",
+		Window: oneForwardOneBackward,
+	},
+	{
+		Name:    "interleaved",
+		Title:   "1f1b over stages of several chunks, those of merge = \"by-type\" (Narayanan et al., Megatron-LM, SC 2021)",
+		Window:  oneForwardOneBackward,
+		Chunked: true,
+	},
+	{
+		Name:   "zb-h1",
+		Title:  "1f1b with weight gradients delayed into the bubble (Qi et al., Zero Bubble Pipeline Parallelism, ICLR 2024)",
+		Window: oneForwardOneBackward,
+		Delay:  func(s, n, m int) int { return min(m, n) - min(m, n-s) },
+	},
+	{
+		Name:      "async",
+		Title:     "1f1b without a flush, on weights at most training.staleness steps old (as parameter servers do)",
+		Window:    oneForwardOneBackward,
+		Staleness: 1,
 	},
 }
+
+func oneForwardOneBackward(s, n, _ int) int { return n - s }
 
 // ScheduleNames returns the names of Schedules.
 func ScheduleNames() []string {
@@ -53,34 +86,121 @@ func LookupSchedule(name string) (Schedule, bool) {
 	return Schedules[i], true
 }
 
-// Op is one operation: the forward or backward pass of a micro-batch through a segment.
+// Plain reports whether the schedule runs whole backward passes and flushes them.
+func (s *Schedule) Plain() bool { return s.Delay == nil && s.Staleness == 0 }
+
+// window returns Window, kept within what may be under way. Without a flush the
+// first forward pass of a step waits for an update whose last backward pass must
+// come before it in the order of the segment: that is so up to Staleness steps
+// and a micro-batch.
+func (s *Schedule) window(segment, n, microbatches int) int {
+	most := microbatches
+	if s.Staleness > 0 {
+		most = s.Staleness*microbatches + 1
+	}
+	return min(most, max(1, s.Window(segment, n, microbatches)))
+}
+
+// delay returns Delay, or 0.
+func (s *Schedule) delay(segment, n, microbatches int) int {
+	if s.Delay == nil {
+		return 0
+	}
+	return s.Delay(segment, n, microbatches)
+}
+
+// Held returns how many micro-batches' activations segment s of n holds at once when
+// every stage has one segment: those ahead of its backward passes, and those that
+// wait for their weight gradients.
+func (s *Schedule) Held(segment, n, microbatches int) int {
+	ahead := s.window(segment, n, microbatches)
+	if s.Delay == nil {
+		return ahead
+	}
+	return min(microbatches, ahead+s.delay(segment, n, microbatches))
+}
+
+// HeldBy is Held for segments on the stages of stageOf, by segment.
+func (s *Schedule) HeldBy(stageOf []int, microbatches int) []int {
+	held := make([]int, len(stageOf))
+	if stages, ok := s.rotation(stageOf); ok {
+		for r := range stages {
+			turns{stages: stages, chunks: len(stageOf) / stages, microbatches: microbatches}.held(r, held)
+		}
+		return held
+	}
+	for g := range held {
+		held[g] = s.Held(g, len(held), microbatches)
+	}
+	return held
+}
+
+// check says what is wrong with the schedule of n segments.
+func (s *Schedule) check(n, microbatches int) error {
+	if s.Staleness < 0 || s.Staleness > MaxOps {
+		return fmt.Errorf("pipeline: schedule %q has a staleness of %d: from 0 to %d steps", s.Name, s.Staleness, MaxOps)
+	}
+	last, late := s.window(0, n, microbatches), 0
+	for g := range n {
+		// A later segment that held more micro-batches than an earlier one lets through
+		// would wait for ever.
+		w, d := s.window(g, n, microbatches), s.delay(g, n, microbatches)
+		if w > last {
+			return fmt.Errorf("pipeline: schedule %q lets segment %d hold %d micro-batches and segment %d only %d: windows must not grow along the pipeline",
+				s.Name, g, w, g-1, last)
+		}
+		if d < late || d >= microbatches {
+			return fmt.Errorf("pipeline: schedule %q delays weight gradients of segment %d by %d micro-batches, those of the one before by %d, in a step of %d: delays must not shrink along the pipeline, and end with the step",
+				s.Name, g, d, late, microbatches)
+		}
+		last, late = w, d
+	}
+	return nil
+}
+
+// Pass is what an operation does.
+type Pass uint8
+
+// The passes. Backward makes the gradients of weights as well, unless the
+// schedule leaves them to Weight.
+const (
+	Forward Pass = iota
+	Backward
+	Weight
+)
+
+// String returns the name of a pass.
+func (p Pass) String() string { return [...]string{"forward", "backward", "weight"}[p] }
+
+// Op is one operation: a pass of a micro-batch through a segment.
 type Op struct {
 	Segment, Micro int32
-	Backward       bool
+	Pass           Pass
 }
 
 // opAt returns the operation at a position of a segment's step: window forward
 // passes, then a backward and a forward pass in turn, then the backward passes
 // that are left. Forward passes alone are a window of all micro-batches, cut short.
-func opAt(position, window, microbatches int) (micro int, backward bool) {
+func opAt(position, window, microbatches int) (micro int, pass Pass) {
 	turn := position - window
 	switch {
 	case turn < 0:
-		return position, false
+		return position, Forward
 	case turn >= 2*(microbatches-window):
-		return position - microbatches, true
+		return position - microbatches, Backward
 	case turn%2 == 1:
-		return window + turn/2, false
+		return window + turn/2, Forward
 	}
-	return turn / 2, true
+	return turn / 2, Backward
 }
 
 // columns calls do for every operation of a step in an order that respects all
-// dependencies whenever windows do not grow with the segment: column n holds the
+// dependencies whenever windows w do not grow with the segment: column n holds the
 // forward passes of micro-batch n, then the backward passes that may follow them.
 // Forward s,m needs backward s,m-w[s], one column earlier; backward s,j needs
-// backward s+1,j, in this column or an earlier one.
-func columns(w []int, m int, forwardOnly bool, do func(op Op)) {
+// backward s+1,j, in this column or an earlier one. With delays d, which may be
+// nil, backward passes are followed by the weight gradients that are due.
+func columns(w, d []int, m int, forwardOnly bool, do func(op Op)) {
 	n := len(w)
 	if forwardOnly {
 		for i := range m {
@@ -97,70 +217,19 @@ func columns(w []int, m int, forwardOnly bool, do func(op Op)) {
 			}
 		}
 		for s := n - 1; s >= 0; s-- {
-			if j := i - w[s] + 1; j >= 0 && j < m {
-				do(Op{Segment: int32(s), Micro: int32(j), Backward: true})
+			j := i - w[s] + 1
+			if j < 0 || j >= m {
+				continue
+			}
+			do(Op{Segment: int32(s), Micro: int32(j), Pass: Backward})
+			if d != nil && j >= d[s] {
+				do(Op{Segment: int32(s), Micro: int32(j - d[s]), Pass: Weight})
 			}
 		}
 	}
-}
-
-// interleave orders the operations of a pipeline whose segments share stages:
-// by the time at which they would start if every segment had a stage of its own
-// and every operation took one unit. Dependencies then always point backwards,
-// so the order cannot deadlock, and a stage turns to the next micro-batch while
-// another works on the first.
-func (p *Pipeline) interleave() []Op {
-	n := len(p.Segments)
-	unit := Pipeline{
-		Stages: n, Segments: make([]Segment, n), Channels: make([]Channel, len(p.Channels)),
-		Sync: nil, Microbatches: p.Microbatches, Schedule: p.Schedule, ForwardOnly: p.ForwardOnly,
-	}
-	for s := range unit.Segments {
-		unit.Segments[s] = Segment{Stage: s, Forward: 1, Backward: 1}
-	}
-	for c := range unit.Channels {
-		unit.Channels[c] = Channel{From: p.Channels[c].From, To: p.Channels[c].To}
-	}
-	r := newState(&unit)
-	type timed struct {
-		op  Op
-		end int64
-	}
-	ops := make([]timed, 0, 2*n*p.Microbatches)
-	columns(p.windows(), p.Microbatches, p.ForwardOnly, func(op Op) {
-		ops = append(ops, timed{op, r.do(op)})
-	})
-	slices.SortStableFunc(ops, func(a, b timed) int { return cmp.Compare(a.end, b.end) })
-	order := make([]Op, len(ops))
-	for i, t := range ops {
-		order[i] = t.op
-	}
-	return order
-}
-
-// InFlight returns the largest number of micro-batches whose activations each
-// segment holds at once between their forward and backward passes. Without
-// backward passes it is the one being worked on.
-func (p *Pipeline) InFlight() []int {
-	peak := make([]int, len(p.Segments))
-	if p.ForwardOnly {
-		for i := range peak {
-			peak[i] = 1
+	for s := range d {
+		for j := m - d[s]; j < m; j++ {
+			do(Op{Segment: int32(s), Micro: int32(j), Pass: Weight})
 		}
-		return peak
 	}
-	if !p.shared() {
-		copy(peak, p.windows())
-		return peak
-	}
-	held := make([]int, len(p.Segments))
-	for _, op := range p.interleave() {
-		if op.Backward {
-			held[op.Segment]--
-			continue
-		}
-		held[op.Segment]++
-		peak[op.Segment] = max(peak[op.Segment], held[op.Segment])
-	}
-	return peak
 }

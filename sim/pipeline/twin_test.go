@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -33,12 +34,22 @@ func drawPipeline(t *rapid.T) *Pipeline {
 		stages[i] = i
 	}
 	stages = rapid.Permutation(stages).Draw(t, "stage of segment")
-	if rapid.Bool().Draw(t, "by type") {
+	p.Schedule = rapid.SampledFrom(append(Schedules, Schedule{Name: "drawn"})).Draw(t, "schedule")
+	switch {
+	case p.Schedule.Staleness > 0:
+		p.Schedule.Staleness = rapid.IntRange(1, 3).Draw(t, "staleness")
+	case p.Schedule.Chunked && rapid.Bool().Draw(t, "in rotation"):
+		for chunk := range rapid.IntRange(0, 3).Draw(t, "more chunks") * p.Stages {
+			stages = append(stages, stages[chunk])
+		}
+	case rapid.Bool().Draw(t, "by type"):
 		stages = append(stages, rapid.SliceOfN(rapid.IntRange(0, p.Stages-1), 0, 4).Draw(t, "further segments")...)
 		stages = rapid.Permutation(stages).Draw(t, "stage of segment")
 	}
 	for _, stage := range stages {
-		p.Segments = append(p.Segments, Segment{stage, duration.Draw(t, "forward"), duration.Draw(t, "backward")})
+		s := Segment{Stage: stage, Forward: duration.Draw(t, "forward"), Weight: duration.Draw(t, "weight")}
+		s.Backward = s.Weight + duration.Draw(t, "backward")
+		p.Segments = append(p.Segments, s)
 		p.Sync = append(p.Sync, duration.Draw(t, "sync"))
 	}
 	p.Sync = p.Sync[:p.Stages]
@@ -57,10 +68,15 @@ func drawPipeline(t *rapid.T) *Pipeline {
 			channel(rapid.IntRange(0, to-1).Draw(t, "from"), to)
 		}
 	}
-	if p.Schedule = rapid.SampledFrom(append(Schedules, Schedule{Name: "drawn"})).Draw(t, "schedule"); p.Schedule.Window == nil {
+	if p.Schedule.Window == nil {
 		windows := rapid.SliceOfN(rapid.IntRange(-1, 25), n, n).Draw(t, "windows")
 		slices.SortFunc(windows, func(a, b int) int { return b - a })
 		p.Schedule.Window = func(s, _, _ int) int { return windows[s] }
+		if rapid.Bool().Draw(t, "split") {
+			delays := rapid.SliceOfN(rapid.IntRange(0, p.Microbatches-1), n, n).Draw(t, "delays")
+			slices.Sort(delays)
+			p.Schedule.Delay = func(s, _, _ int) int { return delays[s] }
+		}
 	}
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
@@ -71,7 +87,7 @@ func drawPipeline(t *rapid.T) *Pipeline {
 // node is one thing that takes time in the graph of a run.
 type node struct {
 	round int
-	what  string // "forward" and "backward" on segment at, "down" and "up" over channel at, "sync" of stage at
+	what  string // a pass on segment at, "down" and "up" over channel at, "sync" of stage at
 	at    int
 	micro int
 }
@@ -88,48 +104,137 @@ type twin struct {
 }
 
 // newTwin gives each stage its operations in order.
-func newTwin(p *Pipeline, gates [][]time.Duration) *twin {
+func newTwin(p *Pipeline, gates [][]time.Duration, rounds int) *twin {
 	w := &twin{p: p, order: make([][]node, p.Stages), gates: gates, ends: map[node]time.Duration{}, stall: make([]time.Duration, p.Stages)}
+	if p.Schedule.Staleness > 0 { // one long step, cut into rounds
+		long := *p
+		long.Microbatches *= rounds
+		for s, seg := range p.Segments {
+			for _, op := range segmentOrder(&long, s, min(len(p.Segments)-s, p.Schedule.Staleness*p.Microbatches+1)) {
+				op.round, op.micro = op.micro/p.Microbatches, op.micro%p.Microbatches
+				w.order[seg.Stage] = append(w.order[seg.Stage], op)
+			}
+		}
+		return w
+	}
+	if w.interleaved() {
+		return w
+	}
 	for s, seg := range p.Segments {
-		w.order[seg.Stage] = append(w.order[seg.Stage], segmentOrder(p, s)...)
+		window := max(1, p.Schedule.Window(s, len(p.Segments), p.Microbatches))
+		w.order[seg.Stage] = append(w.order[seg.Stage], segmentOrder(p, s, window)...)
 	}
 	if len(p.Segments) == p.Stages {
 		return w
 	}
 	// Stages that share segments take operations as they would end if each segment
 	// had a stage of its own and each operation took one unit; ties go by column,
-	// forward first, then towards the loss.
+	// forward first, then towards the loss, a gradient of weights right after the
+	// backward pass that it waited for, and in the end by segment.
 	unit := *p
 	unit.Stages = len(p.Segments)
 	unit.Segments, unit.Channels = nil, nil
 	for s := range p.Segments {
-		unit.Segments = append(unit.Segments, Segment{s, 1, 1})
+		g := Segment{Stage: s, Forward: 1, Backward: 1}
+		if p.Schedule.Delay != nil {
+			g.Backward, g.Weight = 2, 1
+		}
+		unit.Segments = append(unit.Segments, g)
 	}
 	for _, c := range p.Channels {
 		unit.Channels = append(unit.Channels, Channel{From: c.From, To: c.To})
 	}
-	alone := newTwin(&unit, nil)
-	column := func(op node) (int, int, int) {
-		if op.what == "backward" {
-			return op.micro + p.windows()[op.at] - 1, 1, -op.at
+	unit.Schedule.Chunked = false
+	alone := newTwin(&unit, nil, 1)
+	column := func(op node) (int, int, int, int) {
+		late := p.windows()[op.at] - 1
+		switch op.what {
+		case "backward":
+			return op.micro + late, 1, -op.at, 0
+		case "weight":
+			last := op.micro + p.Schedule.Delay(op.at, len(p.Segments), p.Microbatches)
+			if last >= p.Microbatches {
+				return math.MaxInt, 0, op.at, op.micro
+			}
+			return last + late, 1, -op.at, 1
 		}
-		return op.micro, 0, op.at
+		return op.micro, 0, op.at, 0
 	}
 	for _, ops := range w.order {
 		slices.SortFunc(ops, func(a, b node) int {
-			ac, ab, as := column(a)
-			bc, bb, bs := column(b)
-			return cmp.Or(cmp.Compare(alone.end(a), alone.end(b)), cmp.Compare(ac, bc), cmp.Compare(ab, bb), cmp.Compare(as, bs))
+			ac, ab, as, aw := column(a)
+			bc, bb, bs, bw := column(b)
+			return cmp.Or(cmp.Compare(alone.end(a), alone.end(b)), cmp.Compare(ac, bc), cmp.Compare(ab, bb), cmp.Compare(as, bs), cmp.Compare(aw, bw))
 		})
 	}
 	return w
 }
 
+// interleaved gives stages whose segments come in rotation the operations of
+// Megatron-LM's schedule, as its source has them (schedules.py,
+// forward_backward_pipelining_with_interleaving), and reports whether it did.
+func (w *twin) interleaved() bool {
+	p := w.p
+	ranks := p.Stages
+	chunks := len(p.Segments) / ranks
+	if !p.Schedule.Chunked || chunks < 2 || len(p.Segments)%ranks != 0 {
+		return false
+	}
+	for g := range p.Segments {
+		if p.Segments[g].Stage != p.Segments[g%ranks].Stage {
+			return false
+		}
+	}
+	// The order of virtual micro-batches: groups of ranks micro-batches, chunk by chunk;
+	// what is too few for a group is in the first.
+	type virtual struct{ micro, chunk int }
+	var table []virtual
+	group := ranks + p.Microbatches%ranks
+	for first := 0; first < p.Microbatches; {
+		if first > 0 {
+			group = ranks
+		}
+		group = min(group, p.Microbatches)
+		for chunk := range chunks {
+			for m := first; m < first+group; m++ {
+				table = append(table, virtual{m, chunk})
+			}
+		}
+		first += group
+	}
+	for rank := range ranks {
+		order := &w.order[p.Segments[rank].Stage]
+		forward := func(k int) {
+			*order = append(*order, node{0, "forward", table[k].chunk*ranks + rank, table[k].micro})
+		}
+		backward := func(k int) {
+			*order = append(*order, node{0, "backward", (chunks-1-table[k].chunk)*ranks + rank, table[k].micro})
+		}
+		warmup := min(len(table), (ranks-rank-1)*2+(chunks-1)*min(p.Microbatches, ranks+p.Microbatches%ranks))
+		if p.ForwardOnly {
+			warmup = len(table)
+		}
+		for k := range warmup {
+			forward(k)
+		}
+		for k := warmup; k < len(table); k++ {
+			forward(k)
+			backward(k - warmup)
+		}
+		for k := len(table) - warmup; k < len(table) && !p.ForwardOnly; k++ {
+			backward(k)
+		}
+	}
+	return true
+}
+
 // segmentOrder is the rule of a schedule, word for word: forward passes while the
-// segment may hold more micro-batches, then one backward and one forward in turn.
-func segmentOrder(p *Pipeline, segment int) []node {
+// segment may hold more micro-batches, then one backward and one forward in turn. A
+// gradient of weights follows as soon as more than the delay are due, or in the end.
+func segmentOrder(p *Pipeline, segment, window int) []node {
 	var ops []node
-	window := max(1, p.Schedule.Window(segment, len(p.Segments), p.Microbatches))
+	split := p.Schedule.Delay != nil
+	weights := 0
 	for forward, backward := 0, 0; backward < p.Microbatches; {
 		switch {
 		case forward < p.Microbatches && (p.ForwardOnly || forward-backward < window):
@@ -140,7 +245,14 @@ func segmentOrder(p *Pipeline, segment int) []node {
 		default:
 			ops = append(ops, node{0, "backward", segment, backward})
 			backward++
+			if split && backward-weights > p.Schedule.Delay(segment, len(p.Segments), p.Microbatches) {
+				ops = append(ops, node{0, "weight", segment, weights})
+				weights++
+			}
 		}
+	}
+	for ; split && weights < p.Microbatches; weights++ {
+		ops = append(ops, node{0, "weight", segment, weights})
 	}
 	return ops
 }
@@ -158,8 +270,12 @@ func (w *twin) end(n node) time.Duration {
 	case "sync":
 		order := w.order[n.at]
 		last := order[len(order)-1]
+		if w.p.Schedule.Staleness > 0 {
+			last.micro = w.p.Microbatches - 1
+			t = w.end(node{n.round - 1, "sync", n.at, 0})
+		}
 		last.round = n.round
-		t = w.end(last) + w.p.Sync[n.at]
+		t = max(t, w.end(last)) + w.p.Sync[n.at]
 	case "down":
 		t = max(w.end(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Forward
 	case "up":
@@ -179,19 +295,29 @@ func (w *twin) before(n node) node {
 	return n
 }
 
-// operation returns when a forward or backward pass ends.
+// previous returns when the stage is free for an operation, and whether that is the
+// first of its round.
+func (w *twin) previous(n node, stage int) (t time.Duration, first bool) {
+	order := w.order[stage]
+	if w.p.Schedule.Staleness > 0 {
+		if i := slices.Index(order, n); i > 0 {
+			t = w.end(order[i-1])
+		}
+		return t, n.what == "forward" && n.micro == 0
+	}
+	i := slices.Index(order, node{0, n.what, n.at, n.micro})
+	if i == 0 {
+		return w.end(node{n.round - 1, "sync", stage, 0}), true
+	}
+	last := order[i-1]
+	last.round = n.round
+	return w.end(last), false
+}
+
+// operation returns when a pass ends.
 func (w *twin) operation(n node) time.Duration {
 	seg := w.p.Segments[n.at]
-	order := w.order[seg.Stage]
-	i := slices.Index(order, node{0, n.what, n.at, n.micro})
-	var t time.Duration
-	if i > 0 {
-		last := order[i-1]
-		last.round = n.round
-		t = w.end(last)
-	} else {
-		t = w.end(node{n.round - 1, "sync", seg.Stage, 0})
-	}
+	t, first := w.previous(n, seg.Stage)
 	for c, ch := range w.p.Channels {
 		if n.what == "forward" && ch.To == n.at {
 			t = max(t, w.end(node{n.round, "down", c, n.micro}))
@@ -200,13 +326,21 @@ func (w *twin) operation(n node) time.Duration {
 			t = max(t, w.end(node{n.round, "up", c, n.micro}))
 		}
 	}
-	if i == 0 && w.gates != nil {
+	if first && w.p.Schedule.Staleness > 0 {
+		t = max(t, w.end(node{n.round - 1 - w.p.Schedule.Staleness, "sync", seg.Stage, 0}))
+	}
+	if first && w.gates != nil {
 		gate := w.gates[seg.Stage][n.round]
 		w.stall[seg.Stage] += max(0, gate-t)
 		t = max(t, gate)
 	}
-	if n.what == "forward" {
+	switch {
+	case n.what == "forward":
 		return t + seg.Forward
+	case n.what == "weight":
+		return t + seg.Weight
+	case w.p.Schedule.Delay != nil:
+		return t + seg.Backward - seg.Weight
 	}
 	return t + seg.Backward
 }
@@ -245,7 +379,7 @@ func TestThreeTwins(t *testing.T) {
 		p := drawPipeline(t)
 		rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 		gates := drawGates(t, p.Stages, rounds)
-		graph := newTwin(p, gates)
+		graph := newTwin(p, gates, rounds)
 		want := graph.rounds(rounds)
 		if got := recurrence(p, rounds, gates); !slices.Equal(got, want) {
 			t.Fatalf("%s: the recurrence ends rounds at %v, the graph at %v", kind(p), got, want)
@@ -262,7 +396,7 @@ func TestThreeTwins(t *testing.T) {
 		}
 		kinds[kind(p)]++
 	})
-	for _, k := range []string{"chain", "columns", "interleaved"} {
+	for _, k := range []string{"chain", "columns", "split", "flow", "turns", "by units"} {
 		if kinds[k] == 0 && !testing.Short() { // in short runs rapid draws too few
 			t.Errorf("no pipeline was drawn that takes the path %q", k)
 		}
@@ -271,11 +405,18 @@ func TestThreeTwins(t *testing.T) {
 
 // kind names the path that the recurrence takes.
 func kind(p *Pipeline) string {
+	_, rotates := p.Schedule.rotation(p.stageOf())
 	switch r := NewRecurrence(p); {
+	case r.flow != nil:
+		return "flow"
 	case r.chain != nil:
 		return "chain"
+	case rotates:
+		return "turns"
 	case r.order != nil:
-		return "interleaved"
+		return "by units"
+	case r.d != nil:
+		return "split"
 	}
 	return "columns"
 }
@@ -291,7 +432,11 @@ func checkUsage(t *rapid.T, p *Pipeline, rounds int, usage []Usage, elapsed time
 		busy[s.Stage] += time.Duration(p.Microbatches*rounds) * d
 	}
 	for i, u := range usage {
-		if u.Busy != busy[i] || u.Sync != time.Duration(rounds)*p.Sync[i] {
+		if p.Schedule.Staleness > 0 { // what it waited for synchronisation, if it did
+			if u.Busy != busy[i] || u.Sync > time.Duration(rounds)*p.Sync[i] {
+				t.Fatalf("stage %d was busy for %v and waited %v, want %v and at most %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
+			}
+		} else if u.Busy != busy[i] || u.Sync != time.Duration(rounds)*p.Sync[i] {
 			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
 		}
 		if u.Busy+u.Sync+u.Stall > elapsed {

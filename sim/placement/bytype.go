@@ -323,7 +323,9 @@ func (a *assignment) put(l, pool int) {
 	} else {
 		st.act += w.act * a.r.window
 	}
-	st.table += w.table
+	if w.tables {
+		st.table += p.costs[pool*p.layers+l].table
+	}
 	a.cost += a.paid[l*p.pools+pool]
 	if a.r.computeOnly {
 		return

@@ -14,6 +14,7 @@ import (
 type layerCost struct {
 	serial, parallel    float64
 	forwardShare        float64 // of serial + parallel
+	weightShare         float64 // of what forwardShare leaves: computing gradients of weights
 	weights, table, act float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
 	backing             float64 // bytes of rows in host memory behind a slot table
 	rows                rowWork // per round, shared by k
@@ -26,8 +27,7 @@ type layerCost struct {
 type layerWork struct {
 	serial, parallel float64 // seconds per step on one device
 	weights, act     float64 // as in layerCost
-	table            float64 // same
-	slotted          bool    // behind a slot table: the rest of layerCost counts too
+	tables           bool    // table, plan, … of layerCost are not all zero
 	refused          bool
 }
 
@@ -141,12 +141,13 @@ func (p *Problem) compileWindows() {
 	}
 }
 
-// window returns how many micro-batches' activations segment g of n keeps.
+// window returns how many micro-batches' activations segment g of n keeps, every
+// stage having one segment. Where several share a stage it is the most.
 func (p *Problem) window(g, n int) float64 {
 	if p.Inference {
 		return 1
 	}
-	return float64(min(p.Microbatches, max(1, p.Schedule.Window(g, n, p.Microbatches))))
+	return float64(p.Schedule.Held(g, n, p.Microbatches))
 }
 
 func (p *Problem) compileLayers() error {
@@ -168,8 +169,7 @@ func (p *Problem) compileLayers() error {
 			}
 			p.costs[i] = c
 			p.work[i] = layerWork{
-				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, table: c.table,
-				slotted: c.backing > 0 || c.rows != (rowWork{}) || c.gather > 0,
+				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, tables: c.table > 0 || c.rows.plan > 0,
 			}
 		}
 	}
@@ -312,6 +312,7 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	if total > 0 {
 		c.forwardShare = forward / total
 	}
+	c.weightShare = weightShare(layer)
 	if layer.Sparse() {
 		p.compileTables(&c, t, l)
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"stowage/hw"
 	"stowage/hw/unit"
+	"stowage/sim/pipeline"
 	"stowage/workloads"
 	"testing"
 )
@@ -51,7 +53,10 @@ func randomSpec(r *rand.Rand, merge Merge) Spec {
 	s := spec(randomModel(r, layers), randomCluster(r, pools))
 	s.Merge = merge
 	s.Objective = []Objective{Throughput, Cost, Time}[r.IntN(3)]
-	s.Schedule = schedule([]string{"1f1b", "gpipe"}[r.IntN(2)])
+	s.Schedule = schedule(pipeline.ScheduleNames()[r.IntN(len(pipeline.Schedules))])
+	if s.Schedule.Staleness > 0 && merge != Contiguous { // stages of several segments are flushed
+		s.Schedule = schedule("interleaved")
+	}
 	s.Inference = r.IntN(5) == 0
 	if r.IntN(4) == 0 {
 		s.Communication = Added
@@ -67,11 +72,6 @@ func randomSpec(r *rand.Rand, merge Merge) Spec {
 		if r.IntN(10) == 0 {
 			e.Seconds = 1e-4 * r.Float64()
 		}
-	}
-	if !s.Inference && r.IntN(4) == 0 {
-		s.Sync, s.Servers = Server, 1+r.IntN(pools)
-		nic := &s.Cluster.Pools[s.Servers-1].Node.NIC
-		nic.Bandwidth *= unit.Rate(math.Pow(10, -3*r.Float64())) // servers that matter now and then
 	}
 	switch r.IntN(5) {
 	case 0:
@@ -159,9 +159,7 @@ func TestExactRecurrence(t *testing.T) {
 	for i := range 400 {
 		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 4)), Contiguous)
 		s.Communication = Overlap
-		if s.Servers == 0 {
-			s.Sync = []Sync{NoSync, Ring, Server}[i%3]
-		}
+		s.Sync = []Sync{NoSync, Ring, Server}[i%3]
 		p := mustProblem(t, s)
 		n++
 		if checkExact(t, i, p, Recurrence) {
@@ -169,6 +167,73 @@ func TestExactRecurrence(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d feasible", feasible, n)
+}
+
+// TestExactSchedules: under each schedule, with memory that holds few micro-batches
+// and stages that wait for one another, exact finds what exhaustive finds, at either
+// fidelity. Schedules must differ in what fits and in what is best, or the test says
+// nothing.
+func TestExactSchedules(t *testing.T) {
+	defer func(was int) { exactEnumerates = was }(exactEnumerates)
+	exactEnumerates = 0
+	for _, fidelity := range []Fidelity{ClosedForm, Recurrence} {
+		values := map[string][]float64{}
+		for _, sched := range pipeline.Schedules {
+			for i := range 120 {
+				r := rand.New(rand.NewPCG(uint64(i), 5))
+				s := spec(chainModel(r, 3+r.IntN(4)), randomCluster(r, 2+r.IntN(2)))
+				s.Schedule, s.Microbatches = sched, []int{2, 4, 8}[r.IntN(3)]
+				s.Sync = []Sync{NoSync, Ring}[r.IntN(2)]
+				s.Objective = []Objective{Throughput, Cost}[r.IntN(2)]
+				hungry := math.Pow(10, 5*r.Float64())
+				for l := range s.Model.Layers {
+					s.Model.Layers[l].Stored *= hungry
+				}
+				p := mustProblem(t, s)
+				checkExact(t, i, p, fidelity)
+				values[sched.Name] = append(values[sched.Name], outcomeOf(t, "exact", p, fidelity).Fitness.Value)
+			}
+		}
+		for name, v := range values {
+			if name != "1f1b" && name != "interleaved" && slices.Equal(v, values["1f1b"]) {
+				t.Errorf("%s: under %s all is as under 1f1b", fidelity, name)
+			}
+		}
+	}
+}
+
+// TestUnrollsWithoutGuess: the search at the recurrence's fidelity finds the best scheme
+// even when local search has not found it before, so that its bounds must be true
+// under every schedule.
+func TestUnrollsWithoutGuess(t *testing.T) {
+	for _, sched := range pipeline.Schedules {
+		for i := range 300 {
+			r := rand.New(rand.NewPCG(uint64(i), 6))
+			s := spec(chainModel(r, 3+r.IntN(5)), randomCluster(r, 2+r.IntN(2)))
+			s.Schedule, s.Microbatches = sched, []int{2, 4, 8}[r.IntN(3)]
+			s.Sync = []Sync{NoSync, Ring}[r.IntN(2)]
+			s.Objective = []Objective{Throughput, Cost}[r.IntN(2)]
+			s.Inference = r.IntN(5) == 0
+			for t := range s.Cluster.Pools { // synchronisation that matters now and then
+				s.Cluster.Pools[t].Node.NIC.Bandwidth /= unit.Rate(math.Pow(10, 3*r.Float64()))
+			}
+			for t := range s.Cluster.Pools { // devices that are worth passing stages between
+				s.Cluster.Pools[t].Count = 1 + i%2
+			}
+			p := mustProblem(t, s)
+			want := outcomeOf(t, "exhaustive", p, Recurrence).Fitness.Value
+			search := newSearch(context.Background(), p, Options{Fidelity: Recurrence})
+			for pool := range p.pools {
+				search.evaluate(slices.Repeat(Scheme{uint8(pool)}, p.layers))
+			}
+			if err := search.newUnroll().prove(0, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+			if got := search.fitness.Value; math.Abs(got-want) > 1e-9*want {
+				t.Fatalf("%s, %d: exhaustive finds %v, unrolling %v", sched.Name, i, want, got)
+			}
+		}
+	}
 }
 
 // TestExactScattered: where stages may be scattered, the published graphs have

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +62,11 @@ func gpuPool(name string, count int, price float64) hw.Pool {
 }
 
 func cluster(pools ...hw.Pool) *hw.Cluster { return &hw.Cluster{Pools: pools} }
+
+// flushed returns the schedules that any merge can have.
+func flushed() []pipeline.Schedule {
+	return slices.DeleteFunc(slices.Clone(pipeline.Schedules), func(s pipeline.Schedule) bool { return s.Staleness > 0 })
+}
 
 func schedule(name string) pipeline.Schedule {
 	s, ok := pipeline.LookupSchedule(name)

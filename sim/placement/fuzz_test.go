@@ -8,7 +8,6 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/unit"
-	"stowage/sim/pipeline"
 	"stowage/workloads"
 )
 
@@ -76,7 +75,7 @@ func fuzzSpec(r *reader) Spec {
 	s := spec(m, c)
 	s.Microbatches = r.count(40)
 	s.Batch = s.Microbatches * r.count(200)
-	s.Schedule = pipeline.Schedules[r.byte()%len(pipeline.Schedules)]
+	s.Schedule = flushed()[r.byte()%len(flushed())]
 	s.Merge = []Merge{Contiguous, ByType}[r.byte()%2]
 	s.Objective = []Objective{Throughput, Cost, Time}[r.byte()%3]
 	s.Sync = []Sync{Ring, Server, NoSync}[r.byte()%3]

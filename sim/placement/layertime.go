@@ -45,6 +45,21 @@ func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backwar
 	return forward, backward, nil
 }
 
+// weightShare returns which part of a layer's backward pass computes gradients of its
+// parameters. Those of a dense layer take as many products as the gradient of its
+// input (Qi et al., Zero Bubble Pipeline Parallelism, ICLR 2024, table 1, without
+// attention); embedding tables have no input to send a gradient to, and layers without
+// parameters have nothing else.
+func weightShare(l *workloads.Layer) float64 {
+	switch {
+	case l.Params > 0:
+		return 0.5
+	case l.Sparse():
+		return 1
+	}
+	return 0
+}
+
 // gatherSeconds returns the seconds in which one device reads the rows that a
 // micro-batch looks up in the tables of a layer, in its own memory.
 func (p *Problem) gatherSeconds(l *workloads.Layer, pool *hw.Pool) float64 {

@@ -83,9 +83,8 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 		st.serial += w.serial
 		st.parallel += w.parallel
 		st.weights += w.weights
-		st.table += w.table
-		if w.slotted {
-			st.addRows(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
+		if w.tables {
+			st.addTables(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
 			st.limit(p.costs[int(t)*p.layers+l].most, l)
 		}
 	}
@@ -122,8 +121,8 @@ func (st *stage) limit(most, l int) {
 	}
 }
 
-// addRows adds what a layer behind a slot table asks of hosts and links.
-func (st *stage) addRows(c *layerCost, microbatches float64) {
+func (st *stage) addTables(c *layerCost, microbatches float64) {
+	st.table += c.table
 	st.backing += c.backing
 	st.rows.add(&c.rows)
 	serial, parallel := c.gatherParts()
@@ -143,6 +142,10 @@ func (ev *Evaluator) activations(s Scheme) {
 		}
 		return
 	}
+	if p.Schedule.Chunked && n > len(ev.stages) {
+		ev.chunkActivations(s)
+		return
+	}
 	var row []float64
 	if n < len(p.windows) {
 		row = p.windows[n]
@@ -158,6 +161,20 @@ func (ev *Evaluator) activations(s Scheme) {
 			}
 		}
 		ev.stages[ev.stageOf[l]].act += window * p.work[int(t)*p.layers+l].act
+	}
+}
+
+// chunkActivations is activations for stages of several segments whose schedule says
+// how many micro-batches each holds.
+func (ev *Evaluator) chunkActivations(s Scheme) {
+	p := ev.p
+	stageOf := make([]int, ev.segments)
+	for l := range s {
+		stageOf[ev.segment[l]] = ev.stageOf[l]
+	}
+	held := p.Schedule.HeldBy(stageOf, p.Microbatches)
+	for l, t := range s {
+		ev.stages[ev.stageOf[l]].act += float64(held[ev.segment[l]]) * p.work[int(t)*p.layers+l].act
 	}
 }
 

@@ -162,7 +162,16 @@ func twinCompare(t *rapid.T, ev *Evaluator, sc Scheme, stageOf []int, i int) {
 			want.act = max(want.act, c.act)
 			continue
 		}
-		window := max(1, min(p.Microbatches, p.Schedule.Window(g, segments, p.Microbatches)))
+		window := p.Schedule.Held(g, segments, p.Microbatches)
+		if p.Schedule.Chunked {
+			var of []int // stages of segments
+			for k := range sc {
+				if k == 0 || sc[k] != sc[k-1] {
+					of = append(of, stageOf[k])
+				}
+			}
+			window = p.Schedule.HeldBy(of, p.Microbatches)[g]
+		}
 		want.act += float64(window) * c.act
 	}
 	for from := range sc {

@@ -79,6 +79,7 @@ type builder struct {
 	channelTo []int  // per segment: 1 + the last channel that leads to it
 	forward   []float64
 	backward  []float64
+	weight    []float64
 	err       error
 }
 
@@ -114,7 +115,7 @@ func (b *builder) begin(p *Problem, s Scheme, stageOf, segment []int, segments i
 		Microbatches: p.Microbatches, Schedule: p.Schedule, ForwardOnly: p.Inference,
 	}
 	b.channelTo = zeroed(b.channelTo, segments)
-	b.forward, b.backward = zeroed(b.forward, segments), zeroed(b.backward, segments)
+	b.forward, b.backward, b.weight = zeroed(b.forward, segments), zeroed(b.backward, segments), zeroed(b.weight, segments)
 }
 
 func (b *builder) place(pool, devices int, weights float64) {
@@ -149,10 +150,14 @@ func (b *builder) segments() {
 		b.out.Segments[g].Stage = s
 		b.forward[g] += seconds * c.forwardShare
 		b.backward[g] += seconds * (1 - c.forwardShare)
+		b.weight[g] += seconds * (1 - c.forwardShare) * c.weightShare
 	}
 	for g := range b.out.Segments {
 		b.out.Segments[g].Forward = b.duration(b.forward[g], "forward pass of segment", g)
 		b.out.Segments[g].Backward = b.duration(b.backward[g], "backward pass of segment", g)
+		if p.Schedule.Delay != nil {
+			b.out.Segments[g].Weight = min(b.out.Segments[g].Backward, b.duration(b.weight[g], "gradients of weights of segment", g))
+		}
 	}
 }
 

@@ -164,7 +164,7 @@ func checkStep(t *rapid.T, p *Problem, pl *Plan, got Fitness) {
 		t.Fatal(err)
 	}
 	checkChannels(t, p, pl, pipe, transfers)
-	step, fetch, cycle, beside := pipeline.NewRecurrence(pipe).Step().Seconds(), 0.0, 0.0, 0.0
+	step, fetch, cycle, beside := pipeline.StepTime(pipe).Seconds(), 0.0, 0.0, 0.0
 	for _, st := range pl.Stages {
 		fetch, cycle, beside = max(fetch, st.Fetch), max(cycle, st.Cycle), max(beside, st.Extract+st.Update)
 	}

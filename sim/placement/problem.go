@@ -280,6 +280,8 @@ func (p *Problem) checkSpec() error {
 		return fmt.Errorf("batch = %d: a positive multiple of microbatches = %d", s.Batch, s.Microbatches)
 	case s.Schedule.Window == nil:
 		return fmt.Errorf("no schedule: one of %v", pipeline.ScheduleNames())
+	case s.Schedule.Staleness > 0 && s.Merge != Contiguous:
+		return fmt.Errorf("schedule = %q does not flush: it needs stages of one run of layers, merge = %q; this is %q", s.Schedule.Name, Contiguous, s.Merge)
 	case !slices.Contains(Merges(), string(s.Merge)):
 		return fmt.Errorf("merge = %q: one of %q", s.Merge, Merges())
 	case s.Communication != "" && !slices.Contains(Communications(), string(s.Communication)):

@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"stowage/hw/unit"
-	"stowage/sim/pipeline"
 )
 
 // drawSpec draws a small problem: nodes of 1 to 4 devices, memory that may need
@@ -40,7 +39,7 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 		c.Pools = append(c.Pools, pool)
 	}
 	s := spec(m, c)
-	s.Schedule = rapid.SampledFrom(pipeline.Schedules).Draw(t, "schedule")
+	s.Schedule = rapid.SampledFrom(flushed()).Draw(t, "schedule")
 	s.Merge = rapid.SampledFrom([]Merge{Contiguous, ByType, Convex}).Draw(t, "merge")
 	s.Objective = rapid.SampledFrom([]Objective{Throughput, Cost, Time}).Draw(t, "objective")
 	s.Communication = rapid.SampledFrom([]Communication{"", Overlap, Added}).Draw(t, "communication")

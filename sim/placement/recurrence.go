@@ -57,7 +57,7 @@ func (r *stepRows) add(fetch, cycle, beside float64) {
 // it, or beside the steps before when there is a look-ahead; devices extract them at
 // its begin, and update them at its end; reading samples goes on beside it.
 func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price float64) Fitness {
-	step := p.pace(pipeline.NewRecurrence(pipe).Step().Seconds()+rows.beside, rows.fetch, rows.cycle)
+	step := p.pace(pipeline.StepTime(pipe).Seconds()+rows.beside, rows.fetch, rows.cycle)
 	if p.Sequential {
 		step += p.Input
 	} else {

@@ -392,6 +392,9 @@ func (u *unroll) within(total float64) bool {
 		tail = max(tail, st.sync)
 		behind -= st.f + st.b // and what is between them and the next
 		around := max(before+tail, fill)
+		if p.Schedule.Staleness > 0 { // gradients are synchronised beside the passes
+			around = 0
+		}
 		step := around + u.m*(st.f+st.b)
 		if u.o.r.follow && u.chained && !p.Inference {
 			w := u.o.r.windowAfter(i)
@@ -449,7 +452,7 @@ func (u *unroll) fronts() {
 
 func (s *search) newUnroll() *unroll {
 	p := s.p
-	u := &unroll{s: s, p: p, o: newRouter(s.ctx, newRelaxation(p, Recurrence), s.stopped), m: float64(p.Microbatches), chained: p.chained(), sc: make(Scheme, p.layers)}
+	u := &unroll{s: s, p: p, o: newRouter(s.ctx, newRelaxation(p, Recurrence), s.stopped), m: float64(p.Microbatches), chained: p.chained() && p.Schedule.Plain(), sc: make(Scheme, p.layers)}
 	u.o.all = true
 	u.front, u.back, u.paid = make([]float64, p.layers+1), make([]float64, p.layers+1), make([]float64, p.layers+1)
 	u.sums, u.fill = make([]timeSums, p.pools), make([]float64, (p.layers+1)*p.pools)
