@@ -40,6 +40,9 @@ replacement = "lru"
 lookahead = 1
 `
 
+// halves is a scheme of fine: five layers on either pool.
+const halves = `scheme = ["xeon-6148", "xeon-6148", "xeon-6148", "xeon-6148", "xeon-6148", "v100-16", "v100-16", "v100-16", "v100-16", "v100-16"]`
+
 // faults is the table: in the scenario fine, each from becomes to; the errors are
 // want, a line each, after the file's name.
 var faults = []struct {
@@ -176,6 +179,24 @@ var faults = []struct {
 		`x.toml:14:10: training.rounds: 16777217: from 1 to MaxRounds = 16777216`},
 	{"unknown schedule", `rounds = 3`, "rounds = 3\nschedule = \"1f1d\"",
 		`x.toml:15:12: training.schedule: unknown value "1f1d"; did you mean "1f1b"? (known: ` + strings.Join(pipeline.ScheduleNames(), ", ") + `)`},
+	{"staleness with a flush", `rounds = 3`, "rounds = 3\nstaleness = 1",
+		`x.toml:15:13: training.staleness: schedule "1f1b" flushes every step: staleness goes with schedule = "async"`},
+	{"staleness of 0", fine, with(`rounds = 3`, "rounds = 3\nschedule = \"async\"\nstaleness = 0", "[slots]\ncapacity = \"5 %\"\nreplacement = \"lru\"\nlookahead = 1\n", ""),
+		`x.toml:16:13: training.staleness: 0: from 1 to MaxStaleness = 1024 steps; steps that see all updates are those of schedule = "1f1b"`},
+	{"no flush with slots", `rounds = 3`, "rounds = 3\nschedule = \"async\"",
+		`x.toml:15:12: training.schedule: "async" does not flush, and rows in slots belong to the rounds that use them: leave out [slots], or take a schedule that flushes`},
+	{"no flush by type", fine, with(`rounds = 3`, "rounds = 3\nschedule = \"async\"", `policy = "genetic"`, "policy = \"genetic\"\nmerge = \"by-type\"", "[slots]\ncapacity = \"5 %\"\nreplacement = \"lru\"\nlookahead = 1\n", ""),
+		`x.toml:15:12: training.schedule: "async" does not flush: stages need one run of layers each, merge = "contiguous", not "by-type"`},
+	{"chunks of another schedule", `rounds = 3`, "rounds = 3\nchunks = 2",
+		`x.toml:15:10: training.chunks: it goes with schedule = "interleaved" only, this is "1f1b"`},
+	{"chunks of a search", `rounds = 3`, "rounds = 3\nschedule = \"interleaved\"\nchunks = 2",
+		`x.toml:16:10: training.chunks: it checks the scheme of policy = "fixed"; a search decides itself how many chunks stages have`},
+	{"chunks of contiguous stages", fine, with(`rounds = 3`, "rounds = 3\nschedule = \"interleaved\"\nchunks = 2", `policy = "genetic"`, "policy = \"fixed\"\n"+halves),
+		`x.toml:16:10: training.chunks: 2: with merge = "contiguous" every run of layers is a stage of its own; with merge = "by-type" the runs of a pool are the chunks of its stage`},
+	{"other chunks", fine, with(`rounds = 3`, "rounds = 3\nschedule = \"interleaved\"\nchunks = 2", `policy = "genetic"`, "policy = \"fixed\"\nmerge = \"by-type\"\n"+halves),
+		`x.toml:20:11: placement.scheme[0]: pool "xeon-6148" has 1 runs of layers: with chunks = 2 it needs as many`},
+	{"chunks of 0", fine, with(`rounds = 3`, "rounds = 3\nschedule = \"interleaved\"\nchunks = 0", `policy = "genetic"`, "policy = \"fixed\"\n"+halves),
+		`x.toml:16:10: training.chunks: 0: the chunks of every stage, at least 1`},
 	{"unknown precision", `rounds = 3`, "rounds = 3\nprecision = \"fp31\"",
 		`x.toml:15:13: training.precision: unknown value "fp31"; did you mean "fp32"? (known: fp64, fp32, tf32, bf16, fp16, fp8, int8)`},
 	{"unknown optimizer", `rounds = 3`, "rounds = 3\noptimizer = \"adamw\"",

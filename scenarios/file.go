@@ -86,6 +86,8 @@ type trainFile struct {
 	Samples      int64   `toml:"samples"` // of the whole training run
 	Rounds       int     `toml:"rounds"`
 	Schedule     string  `toml:"schedule"`
+	Chunks       int     `toml:"chunks"`    // interleaved, fixed: of every stage, to check the scheme against
+	Staleness    int     `toml:"staleness"` // async: steps that weights may be old; default: the schedule's
 	Inference    bool    `toml:"inference"`
 	Precision    string  `toml:"precision"`
 	Optimizer    string  `toml:"optimizer"`

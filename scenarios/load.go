@@ -74,6 +74,8 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.limits()
 	b.sweep()
 	b.whatIf()
+	b.flush()
+	b.chunks()
 	if err := b.errs.Err(); err != nil {
 		return nil, err
 	}

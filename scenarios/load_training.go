@@ -43,6 +43,9 @@ func (b *builder) training() {
 	if !ok {
 		b.oneOf(at("schedule"), t.Schedule, pipeline.ScheduleNames())
 	}
+	if b.doc.Has(at("staleness")) {
+		b.staleness(at("staleness"), &s)
+	}
 	b.oneOf(at("precision"), t.Precision, []string{"fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8"})
 	b.oneOf(at("optimizer"), t.Optimizer, []string{"sgd", "momentum", "adagrad", "adam"})
 	b.oneOf(at("sync"), t.Sync, []string{"ring", "ps", "none"})
@@ -61,6 +64,22 @@ func (b *builder) training() {
 	p.Collective = network.Algorithm(t.Collective)
 	p.Sync, p.CommParallel = placement.Sync(t.Sync), t.CommParallel
 	b.sc.Rounds = t.Rounds
+}
+
+// MaxStaleness bounds training.staleness.
+const MaxStaleness = 1 << 10
+
+// staleness sets how many steps old the weights of a schedule without a flush may be.
+func (b *builder) staleness(path spec.Path, s *pipeline.Schedule) {
+	t := &b.f.Training
+	if s.Name != "" && s.Staleness == 0 {
+		b.fail(path, `schedule %q flushes every step: staleness goes with schedule = "async"`, s.Name)
+		return
+	}
+	if t.Staleness < 1 || t.Staleness > MaxStaleness {
+		b.fail(path, `%d: from 1 to MaxStaleness = %d steps; steps that see all updates are those of schedule = "1f1b"`, t.Staleness, MaxStaleness)
+	}
+	s.Staleness = t.Staleness
 }
 
 // oneOf complains about a value that is none of the known ones.
