@@ -170,7 +170,7 @@ func randomJob(t *rapid.T, kind links, chain bool, maxPools int) Job {
 	spec.Sync = rapid.SampledFrom([]placement.Sync{placement.Ring, placement.Server, placement.NoSync}).Draw(t, "sync")
 	spec.Inference = rapid.Bool().Draw(t, "inference")
 	spec.CommParallel = rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "beta")
-	if !chain {
+	if !chain && spec.Schedule.Staleness == 0 {
 		spec.Merge = rapid.SampledFrom([]placement.Merge{placement.Contiguous, placement.ByType}).Draw(t, "merge")
 	}
 	scheme := make(placement.Scheme, layers)

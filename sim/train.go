@@ -182,6 +182,9 @@ func (t *training) embed(stages int) error {
 		if len(ls) == 0 {
 			continue
 		}
+		if t.job.Problem.Schedule.Staleness > 0 {
+			return fmt.Errorf("schedule %q does not flush, and the rows of %s are in slots, which belong to the rounds that use them: take a schedule that flushes", t.job.Problem.Schedule.Name, ls[0].Name)
+		}
 		spec, hooks := t.job.feed(s, ls), rounds.Hooks{
 			Ready:    func(int) { t.exec.Wake(s) },
 			Transfer: t.wires.host(s),

@@ -75,7 +75,7 @@ type execStage struct {
 	syncAt   time.Duration // when the synchronisation began
 	waiting  bool          // without a flush: for an update, since waitAt
 	waitAt   time.Duration
-	due      int    // without a flush: rounds to synchronise, up to this one
+	due      int // without a flush: rounds to synchronise, up to this one
 	syncing  bool
 	ready    func() // meets the obligation that the stall has made
 	complete func() // Exec.complete of this stage, bound once
