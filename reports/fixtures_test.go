@@ -253,6 +253,12 @@ func typicalResult() *sim.Result {
 	r.Metrics = append(r.Metrics, sim.Metric{Name: "recurrence_throughput", Value: 158000, Unit: "samples/s"})
 	r.Search = &sim.Search{Evaluations: 64 * 80, History: geneticHistory(80, 158000)}
 	r.Curves = []sim.Curve{curveOf("embedding", 1<<25, 1<<20, 0.22, 256)}
+	for i := range 12 {
+		x := 1000 * math.Pow(1.6, float64(i))
+		r.Search.Front = append(r.Search.Front, sim.FrontPoint{Throughput: x, Cost: 0.02 * math.Pow(1.25, float64(i))})
+	}
+	r.Search.Target = &sim.FrontPoint{Throughput: 158000, Cost: 0.21}
+	r.Resolved = "name = \"ctr\"\n\n[model]\nuse = \"ctrdnn\"\n"
 	return r
 }
 

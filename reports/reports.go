@@ -94,6 +94,14 @@ func checkFinite(r *sim.Result) error {
 			check(g.Mean, "mean fitness of generation %d", g.Generation)
 			check(g.Feasible, "feasible share of generation %d", g.Generation)
 		}
+		for i, p := range r.Search.Front {
+			check(p.Throughput, "throughput of point %d of the front", i+1)
+			check(p.Cost, "cost of point %d of the front", i+1)
+		}
+		if p := r.Search.Target; p != nil {
+			check(p.Throughput, "throughput of the target scheme")
+			check(p.Cost, "cost of the target scheme")
+		}
 	}
 	if r.Levels != nil {
 		for i, f := range r.Levels.Finalists {

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"math/big"
+	"strconv"
 	"strings"
 
 	"stowage/hw/unit"
@@ -43,6 +45,23 @@ func (a *Amount) UnmarshalTOML(v any) error {
 		return nil
 	}
 	return fmt.Errorf("expected %s", want)
+}
+
+// MarshalText gives text from which UnmarshalTOML restores a, but for a count, which is
+// a number.
+func (a Amount) MarshalText() ([]byte, error) {
+	switch {
+	case a.Share > 0:
+		percent := strconv.FormatFloat(100*float64(a.Share), 'g', -1, 64) + " %"
+		if back, err := unit.ParseRatio(percent); err == nil && back == a.Share {
+			return []byte(percent), nil
+		}
+		// The last digit got lost by the factor: a longer number gets it back.
+		return []byte(new(big.Float).Mul(big.NewFloat(float64(a.Share)), big.NewFloat(100).SetPrec(80)).Text('g', 24) + " %"), nil
+	case a.Bytes > 0:
+		return a.Bytes.MarshalText()
+	}
+	return strconv.AppendInt(nil, a.Count, 10), nil
 }
 
 // Slots splits the amount over layers of the given rows and bytes per row, in

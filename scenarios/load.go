@@ -37,6 +37,8 @@ type Scenario struct {
 	RawLookups  int64
 	Sweep       *Sweep  // nil: none
 	WhatIf      *WhatIf // nil: no questions
+
+	text *source // what it was read from
 }
 
 // Load reads and checks a scenario file. Every error is addressed to the person
@@ -82,6 +84,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	if err := b.whole(); err != nil {
 		return nil, err
 	}
+	b.sc.text = &source{doc, &f}
 	return b.sc, nil
 }
 

@@ -116,6 +116,10 @@ func (s *Scenario) job(set *prepared, plan *placement.Plan) sim.Job {
 func (s *Scenario) summarize(set *prepared, job sim.Job, chosen target, outcome *placement.Outcome, version string) *sim.Result {
 	r := sim.Summarize(job, chosen.run, outcome, s.Policy, s.Search.Fidelity)
 	r.Levels = chosen.levels
+	if r.Search.Target != nil { // of the finalists another one may be the target
+		r.Search.Target = &sim.FrontPoint{Throughput: chosen.fitness.Throughput, Cost: chosen.fitness.Cost}
+	}
+	r.Resolved = s.Resolved()
 	r.Warnings = append(set.problem.Notes(job.Plan), missed(&set.spec, r)...)
 	r.Warnings = append(r.Warnings, s.refusals(&set.spec)...)
 	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version

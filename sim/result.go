@@ -39,6 +39,9 @@ type Result struct {
 	WhatIf *WhatIf `json:"whatif,omitempty"`
 	// Warnings are things to know before trusting the numbers.
 	Warnings []string `json:"warnings,omitempty"`
+	// Resolved is the scenario as it was run, in TOML: with defaults and what the
+	// command line changed. It can be run again.
+	Resolved string `json:"resolved,omitempty"`
 }
 
 // Scheme is the target scheme and how busy its stages were.
@@ -102,6 +105,11 @@ type Search struct {
 	Certificate string       `json:"certificate,omitempty"` // what was proven about the target scheme; empty: nothing
 	Stopped     string       `json:"stopped,omitempty"`     // the budget or interrupt that ended the search; empty: it ended by itself
 	History     []Generation `json:"history,omitempty"`
+	// Front holds the schemes seen that no other one beats in both throughput and cost,
+	// by rising cost, and Target is where the target scheme lies, all by the fidelity of
+	// the search. Where nothing costs anything there is no front.
+	Front  []FrontPoint `json:"front,omitempty"`
+	Target *FrontPoint  `json:"target,omitempty"`
 }
 
 // Generation is the state of a search after some evaluations: for `genetic`

@@ -19,6 +19,7 @@ func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.P
 	for _, g := range outcome.History {
 		r.Search.History = append(r.Search.History, Generation(g))
 	}
+	r.Search.front(outcome)
 	for _, c := range rounds.Causes() {
 		if d := run.Stalls[c]; d > 0 {
 			r.Stalls = append(r.Stalls, Stall{c.String(), d, float64(d) / float64(run.Stalls.Total())})
@@ -31,6 +32,18 @@ func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.P
 	idle, stall := stageShares(r, run)
 	r.Metrics = metricsOf(job, run, outcome, r, idle, stall)
 	return r
+}
+
+// front keeps the trade of throughput and cost that a search saw.
+func (s *Search) front(outcome *placement.Outcome) {
+	seen := outcome.Pareto
+	if len(seen) == 0 || seen[len(seen)-1].Fitness.Cost == 0 {
+		return
+	}
+	for _, p := range seen {
+		s.Front = append(s.Front, FrontPoint{Throughput: p.Fitness.Throughput, Cost: p.Fitness.Cost})
+	}
+	s.Target = &FrontPoint{Throughput: outcome.Fitness.Throughput, Cost: outcome.Fitness.Cost}
 }
 
 func schemeOf(p *placement.Problem, pl *placement.Plan) Scheme {
