@@ -21,11 +21,12 @@ const (
 	ResultFile = "result.json"
 	RoundsFile = "rounds.csv"
 	BenchFile  = "bench.txt"
+	ReportFile = "report.html"
 	WhatIfFile = "whatif.csv" // if questions were asked
 )
 
 // Write writes everything there is to say about r into dir, which it creates
-// when absent: result.json, rounds.csv, bench.txt, whatif.csv if r has answers, and
+// when absent: result.json, rounds.csv, report.html, bench.txt, whatif.csv if r has answers, and
 // NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
 // by an earlier run, are removed: what lies in dir is a function of r alone.
 //
@@ -44,6 +45,7 @@ func Write(dir string, r *sim.Result) (files []string, err error) {
 	}{
 		{ResultFile, func(w io.Writer) error { return JSON(w, r) }},
 		{RoundsFile, func(w io.Writer) error { return RoundsCSV(w, r) }},
+		{ReportFile, func(w io.Writer) error { return HTML(w, r) }},
 		{BenchFile, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
 	}
 	if r.WhatIf != nil {

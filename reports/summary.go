@@ -156,9 +156,17 @@ func sumSlots(rounds []sim.Round) (s slotSums, any bool) {
 	return s, any
 }
 
-// summarySlots compares the first with the last quarter of the rounds: cold
-// slot tables with warm ones.
+// summarySlots says what the slot tables did.
 func summarySlots(w io.Writer, r *sim.Result, width int) error {
+	if g := slotsGrid(r); g != nil {
+		return g.render(w, width)
+	}
+	return nil
+}
+
+// slotsGrid compares the first with the last quarter of the rounds: cold slot tables
+// with warm ones; nil: there are none.
+func slotsGrid(r *sim.Result) *grid {
 	n := len(r.Rounds)
 	all, any := sumSlots(r.Rounds)
 	if !any {
@@ -172,7 +180,7 @@ func summarySlots(w io.Writer, r *sim.Result, width int) error {
 		sums = []slotSums{first, last, all}
 		columns = []column{columns[0], {name: "first quarter", right: true}, {name: "last quarter", right: true}, columns[1]}
 	}
-	g := grid{columns: columns}
+	g := &grid{columns: columns}
 	row := func(name string, cell func(s *slotSums) string) {
 		cells := []string{name}
 		for i := range sums {
@@ -212,7 +220,7 @@ func summarySlots(w io.Writer, r *sim.Result, width int) error {
 		count("store writes", func(s *slotSums) int64 { return s.StoreWrites })
 	}
 	row("stall", func(s *slotSums) string { return formatDuration(s.Stall) })
-	return g.render(w, width)
+	return g
 }
 
 // summaryStalls says what stages waited for when they waited for rows.
@@ -253,7 +261,11 @@ func summaryCurves(w io.Writer, r *sim.Result, width int) error {
 	if len(r.Curves) == 0 {
 		return nil
 	}
-	g := grid{columns: []column{{"embedding", false, true}, {"slots", true, false}, {"rows", true, false}, {"bytes", true, false}, {"warm hit ratio", true, false}}}
+	return curvesGrid(r).render(w, width)
+}
+
+func curvesGrid(r *sim.Result) *grid {
+	g := &grid{columns: []column{{"embedding", false, true}, {"slots", true, false}, {"rows", true, false}, {"bytes", true, false}, {"warm hit ratio", true, false}}}
 	for i := range r.Curves {
 		c := &r.Curves[i]
 		hit := "–"
@@ -263,7 +275,7 @@ func summaryCurves(w io.Writer, r *sim.Result, width int) error {
 		memory := formatBytes(float64(c.Slots) * float64(c.RowBytes))
 		g.add(printable(c.Layer), formatSI(float64(c.Slots)), formatSI(float64(c.Rows)), memory, hit)
 	}
-	return g.render(w, width)
+	return g
 }
 
 func summarySearch(w io.Writer, r *sim.Result, width int) error {

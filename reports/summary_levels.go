@@ -12,14 +12,26 @@ import (
 // target.
 const maxFinalistRows = 16
 
-// summaryLevels lists the finalists, by the devices and layers of their stages, with what
-// they are worth at each fidelity and their rank among them.
+// summaryLevels lists the finalists.
 func summaryLevels(w io.Writer, r *sim.Result, width int) error {
-	l := r.Levels
-	if l == nil || len(l.Finalists) == 0 {
+	if r.Levels == nil || len(r.Levels.Finalists) == 0 {
 		return nil
 	}
-	g := grid{columns: []column{
+	if err := levelsGrid(r.Levels).render(w, width); err != nil {
+		return err
+	}
+	for _, note := range levelNotes(r) {
+		if _, err := io.WriteString(w, wrap(note, width)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// levelsGrid has the finalists, by the devices and layers of their stages, with what they
+// are worth at each fidelity and their rank among them.
+func levelsGrid(l *sim.Levels) *grid {
+	g := &grid{columns: []column{
 		{"finalists", false, true}, {"closed-form", true, false}, {"recurrence", true, false}, {"simulated", true, false},
 	}}
 	for i := range l.Finalists {
@@ -34,15 +46,7 @@ func summaryLevels(w io.Writer, r *sim.Result, width int) error {
 		name += printable(strings.Join(f.Stages, ", "))
 		g.add(name, levelCell(f.ClosedForm), levelCell(f.Recurrence), levelCell(f.Simulated))
 	}
-	if err := g.render(w, width); err != nil {
-		return err
-	}
-	for _, note := range levelNotes(r) {
-		if _, err := io.WriteString(w, wrap(note, width)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g
 }
 
 // targetMark marks the finalist that is run.

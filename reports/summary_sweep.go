@@ -18,7 +18,7 @@ func summarySweep(w io.Writer, r *sim.Result, width int) error {
 		return nil
 	}
 	if len(r.Sweep.Points) <= maxSweepRows {
-		if err := sweepTable(w, r, width); err != nil {
+		if err := sweepGrid(r).render(w, width); err != nil {
 			return err
 		}
 	}
@@ -30,8 +30,8 @@ func summarySweep(w io.Writer, r *sim.Result, width int) error {
 	return nil
 }
 
-func sweepTable(w io.Writer, r *sim.Result, width int) error {
-	g := grid{columns: []column{
+func sweepGrid(r *sim.Result) *grid {
+	g := &grid{columns: []column{
 		{printable(r.Sweep.Layer) + " on", false, true}, {"replacement", false, true},
 		{"slots", true, false}, {"hit ratio", true, false}, {"samples/s", true, false},
 	}}
@@ -50,7 +50,7 @@ func sweepTable(w io.Writer, r *sim.Result, width int) error {
 		}
 		g.add(printable(p.Pool), printable(p.Replacement), slots, hits, rate)
 	}
-	return g.render(w, width)
+	return g
 }
 
 // sweepReasons says why points cannot be run.

@@ -42,8 +42,20 @@ func priceTable(w io.Writer, r *sim.Result, width int) error {
 	if a == nil {
 		return nil
 	}
+	if err := priceGrid(a).render(w, width); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, wrap(priceNote(r, a), width))
+	return err
+}
+
+func priceNote(r *sim.Result, a *sim.PriceAnswer) string {
+	return fmt.Sprintf("%s at which the choice flips, in USD per device-hour; now %s", plural(len(a.Ranges)-1, "price"), sixDigits(a.Present)) + foundBy(r, a.Asked)
+}
+
+func priceGrid(a *sim.PriceAnswer) *grid {
 	name := printable(a.Pool)
-	g := grid{columns: []column{
+	g := &grid{columns: []column{
 		{shortenText(name, 20) + " from", true, false}, {"to USD/h", true, false}, {"samples/s", true, false}, {"choice", false, true},
 	}}
 	for i := range a.Ranges {
@@ -57,10 +69,7 @@ func priceTable(w io.Writer, r *sim.Result, width int) error {
 		}
 		g.add(sixDigits(x.From), sixDigits(x.To), rate, choiceText(&x.Choice))
 	}
-	if err := g.render(w, width); err != nil {
-		return err
-	}
-	return whatIfNote(w, width, fmt.Sprintf("%s at which the choice flips, in USD per device-hour; now %s", plural(len(a.Ranges)-1, "price"), sixDigits(a.Present)), r, a.Asked)
+	return g
 }
 
 // nodeTable leaves the cost out where the table would be too wide.
@@ -76,7 +85,12 @@ func nodeTable(w io.Writer, r *sim.Result, width int) error {
 	if err := g.render(w, width); err != nil {
 		return err
 	}
-	return whatIfNote(w, width, "the most fitness for the price of the node first; "+WhatIfFile+" has the schemes", r, a.Asked)
+	_, err := io.WriteString(w, wrap(nodeNote(r, a), width))
+	return err
+}
+
+func nodeNote(r *sim.Result, a *sim.NodeAnswer) string {
+	return "the most fitness for the price of the node first; " + WhatIfFile + " has the schemes" + foundBy(r, a.Asked)
 }
 
 func nodeGrid(a *sim.NodeAnswer, cost bool) *grid {
@@ -118,30 +132,39 @@ func clusterTable(w io.Writer, r *sim.Result, width int) error {
 	if a == nil {
 		return nil
 	}
-	note := fmt.Sprintf("the cheapest cluster for %s samples/s", formatNumber(a.Throughput))
-	if a.Choice.Infeasible != "" {
-		return whatIfNote(w, width, note+": there is none: "+printable(a.Choice.Infeasible), r, a.Asked)
+	if a.Choice.Infeasible == "" {
+		if err := clusterGrid(a).render(w, width); err != nil {
+			return err
+		}
 	}
-	g := grid{columns: []column{{"pool", false, true}, {"devices", true, false}, {"at most", true, false}}}
+	_, err := io.WriteString(w, wrap(clusterNote(r, a), width))
+	return err
+}
+
+func clusterNote(r *sim.Result, a *sim.ClusterAnswer) string {
+	note := fmt.Sprintf("the cheapest cluster for %s samples/s: ", formatNumber(a.Throughput))
+	if a.Choice.Infeasible != "" {
+		return note + "there is none: " + printable(a.Choice.Infeasible) + foundBy(r, a.Asked)
+	}
+	return note + fmt.Sprintf("%s USD/h, %s samples/s, %s USD per million samples: %s", formatNumber(a.Choice.Price), formatNumber(a.Choice.Throughput), formatNumber(a.Choice.Cost), choiceText(&a.Choice)) + foundBy(r, a.Asked)
+}
+
+// clusterGrid is of an answer that is feasible.
+func clusterGrid(a *sim.ClusterAnswer) *grid {
+	g := &grid{columns: []column{{"pool", false, true}, {"devices", true, false}, {"at most", true, false}}}
 	for i, d := range a.Choice.Devices {
 		g.add(printable(d.Pool), fmt.Sprint(d.Devices), fmt.Sprint(a.Limits[i].Devices))
 	}
-	if err := g.render(w, width); err != nil {
-		return err
-	}
-	note += fmt.Sprintf(": %s USD/h, %s samples/s, %s USD per million samples: %s", formatNumber(a.Choice.Price), formatNumber(a.Choice.Throughput), formatNumber(a.Choice.Cost), choiceText(&a.Choice))
-	return whatIfNote(w, width, note, r, a.Asked)
+	return g
 }
 
-// whatIfNote says what a table shows and who found it.
-func whatIfNote(w io.Writer, width int, note string, r *sim.Result, asked sim.Asked) error {
+// foundBy says who found an answer.
+func foundBy(r *sim.Result, asked sim.Asked) string {
 	searches := fmt.Sprintf("%d searches", asked.Searches)
 	if asked.Searches == 1 {
 		searches = "1 search"
 	}
-	note += fmt.Sprintf(" (%s by %s, at %s fidelity)", searches, printable(r.Scheme.Placement), printable(r.Scheme.Fitness))
-	_, err := io.WriteString(w, wrap(note, width))
-	return err
+	return fmt.Sprintf(" (%s by %s, at %s fidelity)", searches, printable(r.Scheme.Placement), printable(r.Scheme.Fitness))
 }
 
 // choiceText names the stages of a choice.

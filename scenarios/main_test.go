@@ -43,6 +43,13 @@ func jsonOf(t testing.TB, v any) string {
 	return string(b)
 }
 
+// unresolved is what came out of a run, without what was asked for.
+func unresolved(r *sim.Result) *sim.Result {
+	other := *r
+	other.Resolved = ""
+	return &other
+}
+
 func metric(t testing.TB, r *sim.Result, name string) float64 {
 	t.Helper()
 	m, ok := r.Metrics.Get(name)

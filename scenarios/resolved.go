@@ -87,7 +87,17 @@ func fieldsOf(v reflect.Value) (all []tomlField) {
 
 // table writes the values of a section, then the sections in it.
 func (w *tomlWriter) table(v reflect.Value, path spec.Path) {
-	var inner []tomlField
+	values, inner := w.parts(v, path)
+	for _, f := range values {
+		fmt.Fprintf(w, "%s = %s\n", f.key, tomlValue(f.value))
+	}
+	for _, f := range inner {
+		w.sections(f, append(path[:len(path):len(path)], f.key))
+	}
+}
+
+// parts are what there is to be written of a section.
+func (w *tomlWriter) parts(v reflect.Value, path spec.Path) (values, inner []tomlField) {
 	for _, f := range fieldsOf(v) {
 		at := append(path[:len(path):len(path)], f.key)
 		written := w.doc.Has(at)
@@ -100,12 +110,10 @@ func (w *tomlWriter) table(v reflect.Value, path spec.Path) {
 		if isSection(f.value) {
 			inner = append(inner, f)
 		} else if written || !f.value.IsZero() {
-			fmt.Fprintf(w, "%s = %s\n", f.key, tomlValue(f.value))
+			values = append(values, f)
 		}
 	}
-	for _, f := range inner {
-		w.sections(f, append(path[:len(path):len(path)], f.key))
-	}
+	return values, inner
 }
 
 // sections writes a table, or each of several.
@@ -121,7 +129,10 @@ func (w *tomlWriter) sections(f tomlField, path spec.Path) {
 	if !w.doc.Has(path) && (f.value.IsZero() || w.isKnob(path)) {
 		return
 	}
-	fmt.Fprintf(w, "\n[%s]\n", name)
+	// A table of nothing but tables needs no line of its own.
+	if values, inner := w.parts(f.value, path); len(values) > 0 || len(inner) == 0 {
+		fmt.Fprintf(w, "\n[%s]\n", name)
+	}
 	w.table(f.value, path)
 }
 

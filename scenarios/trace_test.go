@@ -115,7 +115,7 @@ func TestTraceByHand(t *testing.T) {
 // The same keys from a text file, a column of a CSV file, gzip and zstd.
 func TestTraceFormats(t *testing.T) {
 	dir := traceDir(t)
-	want := jsonOf(t, run(t, replay(t, dir)))
+	want := jsonOf(t, unresolved(run(t, replay(t, dir))))
 	for _, file := range []string{
 		"file = \"keys.txt.gz\"",
 		"file = \"keys.csv\"\ncolumn = \"key\"",
@@ -123,7 +123,7 @@ func TestTraceFormats(t *testing.T) {
 		"file = \"keys.txt\"\nformat = \"text\"",
 		fmt.Sprintf("file = %q", filepath.Join(dir, "keys.txt")),
 	} {
-		if got := jsonOf(t, run(t, replay(t, dir, `file = "keys.txt"`, file))); got != want {
+		if got := jsonOf(t, unresolved(run(t, replay(t, dir, `file = "keys.txt"`, file)))); got != want {
 			t.Errorf("%s: another result\n%s\n%s", file, got, want)
 		}
 	}

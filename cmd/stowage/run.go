@@ -39,8 +39,9 @@ func newRun() *cobra.Command {
 		Use:   "run SCENARIO.toml…",
 		Short: "Simulate scenarios: print a summary, write results and plots",
 		Long: `Run searches the target scheme of each scenario, simulates it on the event engine,
-prints a summary and writes result.json, rounds.csv, bench.txt and plots (SVG and
-PNG) to out/NAME, NAME being the scenario's name.
+prints a summary and writes report.html (one page for people that needs no network),
+result.json, rounds.csv, bench.txt and plots (SVG and PNG) to out/NAME, NAME being the
+scenario's name.
 
 Ctrl-C during the search ends the search: the best scheme that it found is
 simulated and written. Ctrl-C during the simulation stops it: the rounds that are

@@ -1,0 +1,250 @@
+package reports
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"stowage/sim"
+)
+
+var (
+	pictures = flag.String("pictures", "", "`folder` for pictures of the pages that tests look at")
+	long     = flag.Bool("long", false, "look at all pages: half a minute")
+)
+
+func htmlOf(t *testing.T, r *sim.Result) string {
+	t.Helper()
+	return string(render(t, func(w *bytes.Buffer) error { return HTML(w, r) }))
+}
+
+// The same result gives the same bytes, and every result gives a page.
+func TestHTMLIsAFunctionOfTheResult(t *testing.T) {
+	results := allResults()
+	results["empty"] = &sim.Result{}
+	for name, r := range results {
+		a, b := htmlOf(t, r), htmlOf(t, r)
+		if a != b {
+			t.Errorf("%s: two pages differ", name)
+		}
+		if len(a) > 3<<20 {
+			t.Errorf("%s: a page of %d bytes", name, len(a))
+		}
+	}
+}
+
+// A page needs nothing but itself: no address but those of XML names.
+func TestHTMLIsSelfContained(t *testing.T) {
+	page := htmlOf(t, typicalResult())
+	for _, found := range regexp.MustCompile(`(src|href|srcset|action)="[^"#][^"]*"|url\([^)]*\)|@import`).FindAllString(page, -1) {
+		t.Errorf("the page asks for %s", found)
+	}
+	for _, found := range regexp.MustCompile(`https?://[^\s"'<>)]*`).FindAllString(page, -1) {
+		if found != "https://github.com/leeoniya/uPlot" { // a comment that names the author
+			t.Errorf("the page names %s", found)
+		}
+	}
+}
+
+// maliciousResult has scripts wherever its author can put text.
+func maliciousResult() *sim.Result {
+	r := typicalResult()
+	evil := func(where string) string {
+		return fmt.Sprintf(`</script></title></style><script>window.evil='%s'</script><img src=x onerror="window.evil=1">"'`+"`"+`${window.evil=1}{{.}} javascript:alert(1) \u003cscript>`+"\u2028\u202e日本", where)
+	}
+	r.Title, r.Scenario, r.Version = evil("title"), evil("scenario"), evil("version")
+	r.Replacement, r.Scheme.Placement, r.Scheme.Schedule, r.Scheme.Objective = evil("replacement"), evil("placement"), evil("schedule"), evil("objective")
+	for i := range r.Scheme.LayerNames {
+		r.Scheme.LayerNames[i] = evil("layer")
+	}
+	for i := range r.Scheme.Layers {
+		r.Scheme.Layers[i], r.Scheme.Pools[i] = evil("device"), evil("pool")
+	}
+	for i := range r.Scheme.Stages {
+		r.Scheme.Stages[i].Device, r.Scheme.Stages[i].Pool, r.Scheme.Stages[i].Kind = evil("device"), evil("pool"), "gpu"
+	}
+	for i := range r.Curves {
+		r.Curves[i].Layer, r.Curves[i].Policy = evil("curve"), evil("policy")
+	}
+	r.Metrics = append(r.Metrics, sim.Metric{Name: evil("metric"), Value: 1, Unit: evil("unit")})
+	r.Search.Certificate, r.Search.Stopped = evil("certificate"), evil("stopped")
+	r.Warnings = []string{evil("warning")}
+	r.Resolved = evil("resolved")
+	r.Stalls = []sim.Stall{{Cause: evil("cause"), Time: 1, Share: 1}}
+	w := askedResult().WhatIf
+	w.Price.Pool, w.Price.Ranges[0].Choice.Stages[0], w.Node.With[0].Pool = evil("price"), evil("choice"), evil("node")
+	r.WhatIf = w
+	l := leveledResult().Levels
+	l.Finalists[0].Stages[0], l.Finalists[2].Infeasible = evil("finalist"), evil("infeasible")
+	r.Levels = l
+	s := sweptResult().Sweep
+	s.Layer, s.Points[0].Replacement, s.Points[1].Pool = evil("swept"), evil("replacement"), evil("pool")
+	r.Sweep = s
+	return r
+}
+
+// pieces are where a page may hold markup of ours.
+var (
+	scripts = regexp.MustCompile(`<script`)
+	handler = regexp.MustCompile(`(?i)<[a-z][^<>]*\son[a-z]+=`)
+	image   = regexp.MustCompile(`<img.{0,60}`)
+	// A value in quotes is a value, whatever is in it.
+	attribute = regexp.MustCompile(`="[^"]*"`)
+)
+
+// Text of a scenario's author stays text: the page has as many scripts as one of a good
+// author, and no other element than those.
+func TestHTMLEscapes(t *testing.T) {
+	page := htmlOf(t, maliciousResult())
+	if n, want := len(scripts.FindAllString(page, -1)), 3; n != want {
+		t.Errorf("%d scripts, want %d", n, want)
+	}
+	tags := attribute.ReplaceAllString(page, `=""`)
+	for _, found := range append(handler.FindAllString(tags, 3), image.FindAllString(page, 3)...) {
+		t.Errorf("an element of the author's got through: %.200q", found)
+	}
+	if !strings.Contains(page, "&lt;script&gt;window.evil=&#39;title&#39;") {
+		t.Error("the title is not there: nothing was tested")
+	}
+}
+
+// browserPages are those that are looked at.
+func browserPages() map[string]*sim.Result {
+	rich := typicalResult()
+	l, a, tr, sw := leveledResult(), askedResult(), tieredResult(), sweptResult()
+	rich.Levels, rich.WhatIf, rich.Stalls, rich.Sweep = l.Levels, a.WhatIf, tr.Stalls, sw.Sweep
+	rich.Warnings = []string{"the simulated throughput, 1234 samples/s, misses min_throughput = 2000, which the closed-form fitness took to be kept"}
+	rich.Scheme.Stages[0].Memory, rich.Scheme.Stages[1].Memory = smallResult().Scheme.Stages[0].Memory, smallResult().Scheme.Stages[1].Memory
+	return map[string]*sim.Result{"rich": rich, "hostile": hostileResult(), "malicious": maliciousResult(), "large": largeResult(), "one": oneRound(), "bytype": byTypeResult(), "empty": {}}
+}
+
+// shortPages are those that are looked at without -long: a page takes a second.
+var shortPages = []string{"rich", "malicious"}
+
+// In a browser, pages render without a complaint, fit the window, and run no script but
+// ours.
+func TestHTMLInBrowser(t *testing.T) {
+	b := openBrowser(t)
+	dir := t.TempDir()
+	for name, r := range browserPages() {
+		if !*long && *pictures == "" && !slices.Contains(shortPages, name) {
+			continue
+		}
+		path := filepath.Join(dir, name+".html")
+		if err := os.WriteFile(path, []byte(htmlOf(t, r)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for _, width := range []int{390, 1440} {
+			for _, scheme := range []string{"light", "dark"} {
+				what := fmt.Sprintf("%s-%d-%s", name, width, scheme)
+				b.show(path, width, 900, scheme)
+				lookAt(t, b, what, r, width)
+				if *pictures != "" {
+					b.picture(filepath.Join(*pictures, what+".png"), width)
+				}
+			}
+		}
+	}
+}
+
+// lookAt checks a page that is shown.
+func lookAt(t *testing.T, b *browser, what string, r *sim.Result, width int) {
+	t.Helper()
+	var page struct {
+		Title, Charts string
+		Error, Evil   any
+		Wide, Drawn   int
+		Past          []string
+	}
+	b.value(`(() => { const d = document.documentElement; return {
+		Title: document.title, Charts: d.dataset.charts || "", Error: d.dataset.error || null, Evil: window.evil || null,
+		Wide: d.scrollWidth, Drawn: document.querySelectorAll("canvas").length,
+		Past: [...document.querySelectorAll("main *, header *")].filter(e => !e.closest(".scroll, pre, .unseen, .u-wrap, svg") && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5),
+	}})()`, &page)
+	if want := len(pageOf(r).Charts); page.Charts != fmt.Sprint(want) || page.Drawn != want {
+		t.Errorf("%s: %s charts and %d canvases, want %d", what, page.Charts, page.Drawn, want)
+	}
+	if page.Error != nil || page.Evil != nil {
+		t.Errorf("%s: error %v, an author's script ran: %v", what, page.Error, page.Evil)
+	}
+	if page.Wide > width || len(page.Past) > 0 {
+		t.Errorf("%s: %d pixels wide, want %d; past the edge: %q", what, page.Wide, width, page.Past)
+	}
+	if !strings.HasSuffix(page.Title, "Stowage") || !strings.HasPrefix(page.Title, strings.Fields(title(r))[0]) {
+		t.Errorf("%s: the title is %q", what, page.Title)
+	}
+	for _, said := range b.complaints() {
+		t.Errorf("%s: %s", what, said)
+	}
+}
+
+// The browser's ears work: else the test above could not fail.
+func TestBrowserHearsComplaints(t *testing.T) {
+	b := openBrowser(t)
+	path := filepath.Join(t.TempDir(), "bad.html")
+	const bad = `<!DOCTYPE html><html><body><div style="width:2000px">x</div><script>console.error("heard"); document.documentElement.dataset.charts = "0"; nothing.there();</script>`
+	if err := os.WriteFile(path, []byte(bad), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.show(path, 1440, 900, "light")
+	var wide int
+	b.value("document.documentElement.scrollWidth", &wide)
+	said := strings.Join(b.complaints(), "\n")
+	if !strings.Contains(said, "heard") || !strings.Contains(said, "nothing is not defined") || wide < 2000 {
+		t.Errorf("the browser heard %q and saw %d pixels", said, wide)
+	}
+}
+
+// A page can be read by keyboard: everything can be reached, what has the focus shows,
+// and charts tell their values.
+func TestHTMLByKeyboard(t *testing.T) {
+	b := openBrowser(t)
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(path, []byte(htmlOf(t, browserPages()["rich"])), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.show(path, 1440, 900, "light")
+	b.press("Tab")
+	var first string
+	b.value("document.activeElement.textContent", &first)
+	if first != "Skip to the results" {
+		t.Errorf("the first stop is %q, not a way past the head", first)
+	}
+	var can int
+	b.value(`document.querySelectorAll("a[href], button, summary, [tabindex='0']").length`, &can)
+	stops := map[string]bool{}
+	for range can + 5 {
+		var at struct{ Tag, Name, Outline string }
+		b.value(`(() => { const e = document.activeElement; return {Tag: e.tagName + " " + e.className, Name: e.getAttribute("aria-label") || e.textContent.slice(0, 60), Outline: getComputedStyle(e).outlineStyle}})()`, &at)
+		if at.Outline == "none" && at.Tag != "BODY " {
+			t.Errorf("%s %q has the focus, and it does not show", at.Tag, at.Name)
+		}
+		stops[at.Tag+at.Name] = true
+		b.press("Tab")
+	}
+	plots := 0
+	for s := range stops {
+		if strings.HasPrefix(s, "DIV plot") {
+			plots++
+		}
+	}
+	if want := len(pageOf(browserPages()["rich"]).Charts); plots != want {
+		t.Errorf("%d of %d charts can be reached", plots, want)
+	}
+	b.value(`(document.querySelector("#chart-throughput .plot").focus(), 0)`, &can)
+	b.press("End")
+	var status string
+	b.value(`document.querySelector("#chart-throughput [role=status]").textContent`, &status)
+	if !strings.HasPrefix(status, "round 300: ") || !strings.Contains(status, "a round ") {
+		t.Errorf("at the last round the chart says %q", status)
+	}
+	if said := b.complaints(); len(said) > 0 {
+		t.Errorf("%q", said)
+	}
+}
