@@ -15,7 +15,7 @@ import (
 	"stowage/hw/unit"
 )
 
-//go:embed devices/*.toml links.toml nodes.toml
+//go:embed devices/*.toml links.toml nodes.toml collectives.toml
 var shipped embed.FS
 
 type deviceFile struct {
@@ -130,6 +130,8 @@ type catalog struct {
 	devices []*Device
 	links   []*Link
 	nodes   []*Node
+
+	collectives []*AllReduce
 }
 
 // load decodes the embedded files. A mistake in them is a bug of ours.
@@ -145,6 +147,7 @@ var load = sync.OnceValue(func() *catalog {
 	sort.Slice(c.devices, func(i, j int) bool { return c.devices[i].Name < c.devices[j].Name })
 	must(c.loadLinks())
 	must(c.loadNodes())
+	must(c.loadCollectives())
 	return c
 })
 

@@ -28,7 +28,13 @@ func racks(perNode int, devices ...int) (pools []hw.Pool) {
 
 // split is a model of a layer of 2 ms for each pool, which sends elements a sample on
 // and holds params, on all devices and a network.
-func split(t *testing.T, pools []hw.Pool, n hw.Network, elements, params float64, a network.Algorithm) Job {
+func split(t testing.TB, pools []hw.Pool, n hw.Network, elements, params float64, a network.Algorithm) Job {
+	t.Helper()
+	return splitInto(t, 1, pools, n, elements, params, a)
+}
+
+// splitInto is split with some micro-batches.
+func splitInto(t testing.TB, micro int, pools []hw.Pool, n hw.Network, elements, params float64, a network.Algorithm) Job {
 	t.Helper()
 	m := &workloads.Model{Name: "m"}
 	scheme, devices := make(placement.Scheme, len(pools)), make([]int, len(pools))
@@ -44,7 +50,7 @@ func split(t *testing.T, pools []hw.Pool, n hw.Network, elements, params float64
 	}
 	spec := specOf(m, pools...)
 	spec.Cluster.Network = n
-	spec.Batch = 64
+	spec.Batch, spec.Microbatches = 64*micro, micro
 	spec.Sync, spec.Collective = placement.Ring, a
 	p, err := placement.NewProblem(spec)
 	if err != nil {

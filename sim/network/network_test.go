@@ -257,6 +257,31 @@ func TestCallersBugsPanic(t *testing.T) {
 	}
 }
 
+// Books that cannot be are found, and the link is named.
+func TestCheck(t *testing.T) {
+	test := func(want string, spoil func(l *link)) {
+		t.Helper()
+		e, n, _ := build([]unit.Rate{gb, gb})
+		n.links[1].name = "uplink"
+		for range 3 {
+			n.Transfer([]LinkID{0, 1}, gb, 0, func() {})
+		}
+		run(t, e)
+		if err := n.Check(); err != nil {
+			t.Fatal(err)
+		}
+		spoil(n.links[1])
+		if err := n.Check(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `link 1 ("uplink")`) {
+			t.Errorf("error %v, want %q and the link in it", err, want)
+		}
+	}
+	test("busy for 4s of 3s", func(l *link) { l.busy += sec })
+	test("it can carry", func(l *link) { l.busy -= sec })
+	test("4e+09 bytes were sent, 3e+09 have arrived", func(l *link) { l.entered += gb })
+	test("it can carry", func(l *link) { l.carried += gb })
+	test("2e+09 bytes were sent, 3e+09 have arrived", func(l *link) { l.active, l.since, l.entered = 1, 3*sec, l.entered-gb })
+}
+
 // A transfer costs three events (enter, solve, complete) and, but for what the
 // engine's queue allocates for them, no memory.
 func TestTransferAllocates(t *testing.T) {
