@@ -98,10 +98,14 @@ func benchNamed(what string, seed int64, parts ...[2]string) string {
 }
 
 // benchUnit is the unit of a metric in the benchmark format: unique to the
-// metric and without spaces.
+// metric and without spaces. The unit of a known metric is that of its kind: fitness
+// comes in the unit of the objective, but the unit line is one.
 func benchUnit(name, unit string) string {
 	if u, ok := benchUnits[name]; ok {
 		return u
+	}
+	if i := slices.IndexFunc(sim.MetricKinds, func(k sim.MetricKind) bool { return k.Name == name }); i >= 0 {
+		unit = sim.MetricKinds[i].Unit
 	}
 	word := strings.ReplaceAll(benchWord(name), "_", "-")
 	switch unit {
