@@ -161,6 +161,18 @@ type comparison struct {
 
 // compare does every run of a comparison.
 func (s *Scenario) compare(ctx context.Context, how Comparing, by comparison) (*sim.Comparison, error) {
+	out, runs := s.planned(how, by)
+	tell := teller(how.Progress, len(runs))
+	errs := make([]error, len(runs))
+	_ = parallel(len(runs), func(i int) error { // every error has its place in errs
+		errs[i] = by.one(ctx, &runs[i], tell)
+		return nil
+	})
+	return s.compared(ctx, out, runs, errs)
+}
+
+// planned lists the runs of a comparison, policy by policy, seeds rising.
+func (s *Scenario) planned(how Comparing, by comparison) (*sim.Comparison, []sim.ComparedRun) {
 	out := &sim.Comparison{
 		Scenario: s.Name, Title: s.Title, Version: how.Version, By: by.by,
 		Objective: string(s.Problem.Objective), Fidelity: string(s.fidelity()), Seeds: max(1, how.Seeds),
@@ -174,16 +186,21 @@ func (s *Scenario) compare(ctx context.Context, how Comparing, by comparison) (*
 			}
 		}
 	}
-	tell := teller(how.Progress, len(runs))
-	errs := make([]error, len(runs))
-	_ = parallel(len(runs), func(i int) error { // every error has its place in errs
-		if errs[i] = ctx.Err(); errs[i] == nil {
-			news := tell(&runs[i])
-			errs[i] = finding(&runs[i], by.do(&runs[i], news.search))
-			news.end()
-		}
-		return nil
-	})
+	return out, runs
+}
+
+// one does one run, unless ctx has ended, and tells of it.
+func (by *comparison) one(ctx context.Context, run *sim.ComparedRun, tell func(*sim.ComparedRun) news) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	told := tell(run)
+	defer told.end()
+	return finding(run, by.do(run, told.search))
+}
+
+// compared gathers what the runs of a comparison gave.
+func (s *Scenario) compared(ctx context.Context, out *sim.Comparison, runs []sim.ComparedRun, errs []error) (*sim.Comparison, error) {
 	gather(out, runs, errs)
 	if err := ctx.Err(); err != nil && len(out.Runs) < len(runs) {
 		out.Stopped = fmt.Sprintf("stopped after %d of %d runs", len(out.Runs), len(runs))

@@ -38,7 +38,8 @@ type Scenario struct {
 	Sweep       *Sweep  // nil: none
 	WhatIf      *WhatIf // nil: no questions
 
-	text *source // what it was read from
+	text     *source // what it was read from
+	identity identity
 }
 
 // Load reads and checks a scenario file. Every error is addressed to the person
@@ -85,6 +86,10 @@ func Parse(name string, data []byte) (*Scenario, error) {
 		return nil, err
 	}
 	b.sc.text = &source{doc, &f}
+	if b.sc.identity, err = identify(name, data); err != nil {
+		return nil, err
+	}
+	b.sc.identity.files = b.files
 	return b.sc, nil
 }
 
@@ -98,11 +103,12 @@ func isFolder(name string) bool {
 
 // builder turns the sections of a file into a scenario and gathers complaints.
 type builder struct {
-	doc  *spec.Document
-	f    *file
-	dir  string
-	sc   *Scenario
-	errs spec.Errors
+	doc   *spec.Document
+	f     *file
+	dir   string
+	sc    *Scenario
+	errs  spec.Errors
+	files []string // that the scenario refers to
 }
 
 func (b *builder) fail(path spec.Path, format string, args ...any) {
@@ -115,10 +121,11 @@ func (b *builder) missing(path spec.Path, want string) {
 
 // resolve makes a path of the file relative to the file's folder.
 func (b *builder) resolve(path string) string {
-	if filepath.IsAbs(path) {
-		return path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(b.dir, path)
 	}
-	return filepath.Join(b.dir, path)
+	b.files = append(b.files, path)
+	return path
 }
 
 func (b *builder) limits() {
