@@ -38,6 +38,7 @@ var owners = []struct {
 	{"gonum.org/v1/plot", []string{"reports"}},
 	{"golang.org/x/image", []string{"reports"}},
 	{"github.com/jedib0t/go-pretty/v6", []string{"reports"}},
+	{"golang.org/x/perf", []string{"reports"}},
 	{"github.com/BurntSushi/toml", []string{"hw/spec", "hw", "workloads", "scenarios"}},
 	{"github.com/klauspost/compress", []string{"workloads/lookups"}},
 	{"github.com/pierrec/lz4/v4", []string{"workloads/lookups"}},
