@@ -54,7 +54,7 @@ not be written; 2 the input is wrong.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(newRun(), newCompare(), newReplay(), newCheck(), newList())
+	root.AddCommand(newRun(), newCompare(), newBench(), newReplay(), newCheck(), newList())
 	strictHelp(root)
 	return root
 }
