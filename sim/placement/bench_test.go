@@ -54,16 +54,19 @@ func BenchmarkClosedForm(b *testing.B) {
 	})
 }
 
+// lighten keeps deep models within the devices' memory.
+func lighten(p *Problem) {
+	for i := range p.work {
+		w, n := &p.work[i], float64(p.layers)
+		w.table, w.weights, w.act = w.table/n, w.weights/n, w.act/n
+	}
+}
+
 // BenchmarkLayers shows how one evaluation grows with the model at 8 stages.
 func BenchmarkLayers(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
 		p := benchProblem(b, n, 8, Throughput)
-		for i := range p.work { // keep deep models within the devices' memory
-			c := &p.costs[i]
-			c.table /= float64(n)
-			p.work[i].weights /= float64(n)
-			p.work[i].act /= float64(n)
-		}
+		lighten(p)
 		sc := make(Scheme, n)
 		for l := range sc {
 			sc[l] = uint8(l * 8 / n % 4)
@@ -118,4 +121,28 @@ func BenchmarkGenetic(b *testing.B) {
 		n += out.Evaluations
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "evaluations/s")
+}
+
+// BenchmarkGrowth runs searches on longer and longer chains, each with as many
+// evaluations: time must grow with the layers, not with their square, until the
+// best scheme has more stages.
+func BenchmarkGrowth(b *testing.B) {
+	for _, policy := range []string{"greedy", "genetic", "local"} {
+		for _, n := range []int{10, 100, 1000, 10000} {
+			p := benchProblem(b, n, 8, Throughput)
+			lighten(p)
+			pol, _ := LookupPolicy(policy)
+			b.Run(fmt.Sprintf("%s/%d", policy, n), func(b *testing.B) {
+				evaluations := 0
+				for b.Loop() {
+					s := newSearch(context.Background(), p, Options{Fidelity: ClosedForm, Budget: Budget{Evaluations: 2000}})
+					if err := pol.run(s); err != nil && s.evaluations == 0 {
+						b.Fatal(err)
+					}
+					evaluations += s.evaluations
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(evaluations)/float64(n), "ns/evaluation/layer")
+			})
+		}
+	}
 }
