@@ -11,6 +11,10 @@ import (
 // in another order differ by less.
 const exactTolerance = 1e-9
 
+// splitTolerance is the part of a fitness to which the bound of a branch is found
+// whose best route is no scheme's.
+const splitTolerance = 1e-3
+
 // runExact finds the best scheme and proves that none is better. What its bounds
 // cannot tell it enumerates, if that is not too much.
 func runExact(s *search) error {
@@ -53,7 +57,7 @@ func (p *Problem) branches() int {
 }
 
 // exactWork is how many spans of layers the branches of `exact` may have in all.
-const exactWork = 1 << 21
+const exactWork = 1 << 19
 
 // enumerate evaluates every scheme.
 func (s *search) enumerate() error {
@@ -160,7 +164,7 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		return nil, floor, nil
 	}
 	open := []interval{first}
-	value := floor
+	value, known := floor, floor
 	any := p.Objective != Cost && p.MaxCost == 0
 	for len(open) > 0 {
 		at := 0
@@ -171,7 +175,14 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 			}
 		}
 		in := open[at]
-		if in.outlook <= value+math.Abs(value)*exactTolerance {
+		tolerance := exactTolerance
+		if value > known+math.Abs(known)*exactTolerance { // a branch to be split, whatever its bound
+			tolerance = splitTolerance
+		}
+		if in.outlook <= value+math.Abs(value)*tolerance {
+			if tolerance == splitTolerance {
+				value = max(value, in.outlook)
+			}
 			break
 		}
 		open = append(open[:at], open[at+1:]...)
@@ -192,7 +203,8 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		if f := r.outlook(rt.time, rt.price); f > value {
 			value, best = f, rt
 		}
-		value = max(value, seen(rt))
+		known = max(known, seen(rt))
+		value = max(value, known)
 		price := rt.price
 		if any {
 			price = 0
