@@ -69,7 +69,7 @@ type lag struct{ forward, backward float64 }
 
 // exactUnrolls is after how many stages placed `exact` gives up at the fidelity of
 // the recurrence.
-const exactUnrolls = 1 << 25
+const exactUnrolls = 1 << 28
 
 // errUnrolls ends a search that placed exactUnrolls stages.
 var errUnrolls = budgetError(fmt.Sprintf("exactUnrolls = %d stages placed", exactUnrolls))
