@@ -323,9 +323,7 @@ func (a *assignment) put(l, pool int) {
 	} else {
 		st.act += w.act * a.r.window
 	}
-	if w.tables {
-		st.table += p.costs[pool*p.layers+l].table
-	}
+	st.table += w.table
 	a.cost += a.paid[l*p.pools+pool]
 	if a.r.computeOnly {
 		return

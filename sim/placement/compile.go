@@ -27,7 +27,8 @@ type layerCost struct {
 type layerWork struct {
 	serial, parallel float64 // seconds per step on one device
 	weights, act     float64 // as in layerCost
-	tables           bool    // table, plan, … of layerCost are not all zero
+	table            float64 // same
+	slotted          bool    // behind a slot table: the rest of layerCost counts too
 	refused          bool
 }
 
@@ -169,7 +170,8 @@ func (p *Problem) compileLayers() error {
 			}
 			p.costs[i] = c
 			p.work[i] = layerWork{
-				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, tables: c.table > 0 || c.rows.plan > 0,
+				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, table: c.table,
+				slotted: c.backing > 0 || c.rows != (rowWork{}) || c.gather > 0,
 			}
 		}
 	}

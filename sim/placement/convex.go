@@ -241,8 +241,10 @@ func (r *relaxation) join(st *stage, l int) {
 	st.parallel += w.parallel
 	st.weights += w.weights
 	st.act += w.act
-	if w.tables {
-		st.addTables(&p.costs[st.pool*p.layers+l], float64(p.Microbatches))
+	st.table += w.table
+	if w.slotted {
+		st.addRows(&p.costs[st.pool*p.layers+l], float64(p.Microbatches))
+		st.limit(p.costs[st.pool*p.layers+l].most, l)
 	}
 }
 

@@ -22,7 +22,7 @@ func runExact(s *search) error {
 		s.evaluate(sc)
 	}
 	few := math.Pow(float64(s.p.pools), float64(s.p.layers)) <= float64(exactEnumerates)
-	if few && (s.opt.Fidelity == Recurrence || s.p.Merge != Contiguous || s.p.servers >= 0) {
+	if few && (s.opt.Fidelity == Recurrence || s.p.Merge != Contiguous) {
 		return s.enumerate()
 	}
 	if s.p.Merge == ByType {

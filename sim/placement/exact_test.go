@@ -73,6 +73,11 @@ func randomSpec(r *rand.Rand, merge Merge) Spec {
 			e.Seconds = 1e-4 * r.Float64()
 		}
 	}
+	if !s.Inference && r.IntN(4) == 0 {
+		s.Sync, s.Servers = Server, 1+r.IntN(pools)
+		nic := &s.Cluster.Pools[s.Servers-1].Node.NIC
+		nic.Bandwidth *= unit.Rate(math.Pow(10, -3*r.Float64())) // servers that matter now and then
+	}
 	switch r.IntN(5) {
 	case 0:
 		s.MaxPrice = 10 * r.Float64()
@@ -159,7 +164,9 @@ func TestExactRecurrence(t *testing.T) {
 	for i := range 400 {
 		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 4)), Contiguous)
 		s.Communication = Overlap
-		s.Sync = []Sync{NoSync, Ring, Server}[i%3]
+		if s.Servers == 0 {
+			s.Sync = []Sync{NoSync, Ring, Server}[i%3]
+		}
 		p := mustProblem(t, s)
 		n++
 		if checkExact(t, i, p, Recurrence) {

@@ -11,6 +11,7 @@ import (
 type label struct {
 	counts [words]uint64
 	sums   [2]float64 // of its counts at the prices of each bound
+	bytes  float64    // that its devices push and pull, where servers count
 	next   int32      // the label behind it, -1 for none
 	leg    labelLeg
 }
@@ -110,11 +111,14 @@ func (o *router) search() (*route, error) {
 	return nil, errNone
 }
 
-// priceOf returns the USD/h of a label's devices.
-func (o *router) priceOf(i int32) float64 {
+// priceOf returns the USD/h of a label's devices and servers.
+func (o *router) priceOf(first int32) float64 {
 	sum := 0.0
-	for ; i >= 0; i = o.labels[i].next {
+	for i := first; i >= 0; i = o.labels[i].next {
 		sum += float64(o.labels[i].leg.devices) * o.prices[o.labels[i].leg.pool]
+	}
+	if bytes := o.labels[first].bytes; o.served {
+		sum += float64(o.r.p.serversFor(bytes, o.needs.time)) * o.prices[o.r.p.servers]
 	}
 	return sum
 }
@@ -153,7 +157,7 @@ func (o *router) settle(a, u, before int) error {
 func (o *router) extend(node int, list []int32, leg labelLeg) {
 	p := o.r.p
 	u, b := int(leg.pool), &o.bounds[0]
-	room := b.limit*(1+1e-11) - b.value[node] - b.price[u]*float64(leg.devices)
+	room := b.limit*(1+1e-11) - b.value[node] - o.priced(b, u, int(leg.first), int(leg.end), float64(leg.devices))
 	if len(list) == 0 || o.labels[list[0]].sums[0] > room {
 		return
 	}
@@ -171,7 +175,7 @@ func (o *router) extend(node int, list []int32, leg labelLeg) {
 			}
 			with.devices = uint16(k)
 		}
-		o.offer(node, &label{counts: l.counts, sums: l.sums, next: i}, with)
+		o.offer(node, &label{counts: l.counts, sums: l.sums, bytes: l.bytes, next: i}, with)
 	}
 }
 
@@ -186,12 +190,12 @@ func (o *router) offer(node int, l *label, leg labelLeg) {
 	}
 	for i := range o.bounds {
 		b := &o.bounds[i]
-		l.sums[i] += b.price[u] * float64(leg.devices)
+		l.sums[i] += o.priced(b, u, int(leg.first), int(leg.end), float64(leg.devices))
 		if l.sums[i]+b.value[node] > b.limit*(1+1e-11) {
 			return
 		}
 	}
-	if !o.within(&l.counts, &o.limits) {
+	if !o.within(&l.counts, &o.limits) || o.served && !o.serve(l) {
 		return
 	}
 	list := o.lists[node]
@@ -205,18 +209,28 @@ func (o *router) offer(node int, l *label, leg labelLeg) {
 		if other.sums[0] > slackened {
 			break
 		}
-		if o.within(&other.counts, &l.counts) {
+		if o.within(&other.counts, &l.counts) && other.bytes <= l.bytes {
 			return
 		}
 	}
 	kept := list[:at]
 	for _, i := range list[at:] {
-		if !o.within(&l.counts, &o.labels[i].counts) {
+		if !o.within(&l.counts, &o.labels[i].counts) || l.bytes > o.labels[i].bytes {
 			kept = append(kept, i)
 		}
 	}
 	o.labels = append(o.labels, *l)
 	o.lists[node] = slices.Insert(kept, at, int32(len(o.labels)-1))
+}
+
+// serve adds the bytes of a label's first leg and reports whether the pool of the
+// servers has enough for all.
+func (o *router) serve(l *label) bool {
+	p, g := o.r.p, &l.leg
+	w := o.memory[g.pool].weights
+	l.bytes += float64(g.devices) * (w[g.end] - w[g.first]) * p.push
+	t := p.servers
+	return int(l.counts[t/4]>>(16*(t%4))&MaxExactDevices)+p.serversFor(l.bytes*(1-1e-12), o.needs.time) <= p.count[t]
 }
 
 // within reports whether every count of a is at most that of b: no lane of

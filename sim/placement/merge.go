@@ -83,8 +83,9 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 		st.serial += w.serial
 		st.parallel += w.parallel
 		st.weights += w.weights
-		if w.tables {
-			st.addTables(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
+		st.table += w.table
+		if w.slotted {
+			st.addRows(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
 			st.limit(p.costs[int(t)*p.layers+l].most, l)
 		}
 	}
@@ -121,8 +122,8 @@ func (st *stage) limit(most, l int) {
 	}
 }
 
-func (st *stage) addTables(c *layerCost, microbatches float64) {
-	st.table += c.table
+// addRows adds what a layer behind a slot table asks of hosts and links.
+func (st *stage) addRows(c *layerCost, microbatches float64) {
 	st.backing += c.backing
 	st.rows.add(&c.rows)
 	serial, parallel := c.gatherParts()

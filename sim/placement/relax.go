@@ -422,7 +422,7 @@ func (r *relaxation) fewest(st *stage, t float64) int {
 	ev.stages[0] = *st
 	lo := 1
 	if st.need(1) > r.p.memory[st.pool] || st.backing > 0 {
-		if lo = ev.memoryFloor(0); lo == 0 || lo > count {
+		if lo = ev.memoryFloor(0); lo == 0 || lo > count || st.most > 0 && lo > st.most {
 			return 0
 		}
 	}

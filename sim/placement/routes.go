@@ -12,6 +12,8 @@ type route struct {
 	sc    Scheme
 	price float64 // USD/h
 	time  float64 // seconds per step, by the relaxation
+
+	servers int // parameter servers that it needs, 0 where they are not counted
 }
 
 // oracle finds the cheapest route with step times of at most t that costs less
@@ -71,7 +73,14 @@ type router struct {
 	lists  [][]int32 // [cut*nodes + node]
 	memory []memorySums
 	used   int // words of counts
-	limits [words]uint64
+
+	// Of n parameter servers, n >= nodeful (bytes / (rate t) - 1) + 1. So a device that
+	// pushes w bytes of weights takes share w servers at least, and all of them 1 -
+	// nodeful beside that.
+	served  bool // they count: in the closed form
+	share   float64
+	nodeful float64
+	limits  [words]uint64
 }
 
 // bound is a lower bound on priced devices: value[cut*nodes+node] for prefixes
@@ -102,6 +111,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	}
 	o.ends, o.from = make([]float64, o.nodes*(p.layers+1)), make([]int32, o.nodes*(p.layers+1))
 	o.lists = make([][]int32, (p.layers+1)*o.nodes)
+	o.served = p.servers >= 0 && !r.lanes
 	r.prepare()
 	o.sumMemory()
 	return o
@@ -127,6 +137,10 @@ func (o *router) bind(t, cap float64, any bool) (best *route, done bool, err err
 			return nil, false, err
 		}
 	}
+	if p := o.r.p; o.served {
+		o.nodeful = float64(p.perNode[p.servers])
+		o.share = o.nodeful * p.push / (p.serverRate() * t)
+	}
 	return o.lagrange(min(cap, o.top*(1+slack)+math.SmallestNonzeroFloat64), any)
 }
 
@@ -146,13 +160,16 @@ func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err er
 			return nil, true, errNone
 		}
 		legs := o.trace()
-		value, use := total, make([]float64, p.pools)
+		value, use := total+o.standing(&o.bounds[1]), make([]float64, p.pools)
 		for t := range multi {
 			value -= multi[t] * o.counts[t]
 		}
 		rt := o.finish(legs)
 		for _, g := range legs {
 			use[g.pool] += float64(g.devices)
+		}
+		if rt != nil && rt.servers > 0 {
+			use[p.servers] += float64(rt.servers)
 		}
 		if rt != nil && rt.price < cap && o.fits(use) && !o.all {
 			best, cap = rt, rt.price
@@ -188,7 +205,7 @@ func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err er
 			multi[t] = max(0, multi[t]+step*(cap-value)/norm*d/o.counts[t])
 		}
 	}
-	b.limit = cap
+	b.limit = cap - o.standing(b)
 	for t := range multi {
 		b.limit += o.multi[t] * o.counts[t]
 	}
@@ -199,6 +216,7 @@ func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err er
 		even.price[t] = 1 / o.counts[t]
 		even.limit++
 	}
+	even.limit -= o.standing(even)
 	if total := o.pass(even); total > even.limit*(1+1e-9) {
 		return nil, true, errNone
 	}
@@ -241,6 +259,10 @@ func (o *router) pass(b *bound) float64 {
 					row := n.row(u, before, behind, a)[:len(ends)]
 					at := int32(a*o.nodes + o.node[u] + before)
 					each := b.price[u]
+					if o.served {
+						o.relax(ends, from, row, b, u, a, base, at)
+						continue
+					}
 					for i, k := range row {
 						if k == 0 {
 							continue
@@ -258,6 +280,37 @@ func (o *router) pass(b *bound) float64 {
 		least = min(least, o.ends[u*wide+p.layers])
 	}
 	return least
+}
+
+// relax offers the legs from layer a on pool u, with the servers that they take.
+func (o *router) relax(ends []float64, from []int32, row []uint16, b *bound, u, a int, base float64, at int32) {
+	for i, k := range row {
+		if k == 0 {
+			continue
+		}
+		if v := base + o.priced(b, u, a, a+1+i, float64(k)); v < ends[i] {
+			ends[i], from[i] = v, at
+		}
+	}
+}
+
+// priced returns what k devices for layers [first, end) cost by a bound's prices,
+// with the servers that they take.
+func (o *router) priced(b *bound, pool, first, end int, k float64) float64 {
+	v := b.price[pool] * k
+	if o.served {
+		w := o.memory[pool].weights
+		v += b.price[o.r.p.servers] * o.share * k * (w[end] - w[first])
+	}
+	return v
+}
+
+// standing returns what servers cost beside the shares of devices.
+func (o *router) standing(b *bound) float64 {
+	if !o.served {
+		return 0
+	}
+	return b.price[o.r.p.servers] * (1 - o.nodeful)
 }
 
 // arrive works out the values of the nodes at a cut from the legs that end there.
@@ -319,6 +372,7 @@ func (o *router) trace() []leg {
 func (o *router) finish(legs []leg) *route {
 	p, r := o.r.p, o.r
 	rt := &route{sc: make(Scheme, p.layers)}
+	bytes := 0.0
 	var s span
 	for i := range legs {
 		g := &legs[i]
@@ -336,9 +390,15 @@ func (o *router) finish(legs []leg) *route {
 		}
 		rt.time = max(rt.time, r.ev.stepTime(0, g.devices))
 		rt.price += float64(g.devices) * p.price[g.pool]
+		bytes += float64(g.devices) * st.weights * p.push
 		for l := g.first; l < g.end; l++ {
 			rt.sc[l] = uint8(g.pool)
 		}
+	}
+	if o.served {
+		rt.servers = p.serversFor(bytes, o.needs.time)
+		rt.price += float64(rt.servers) * p.price[p.servers]
+		rt.time = max(rt.time, p.serverTime(bytes, rt.servers))
 	}
 	return rt
 }
