@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stowage/hw"
 )
 
@@ -31,6 +33,12 @@ func TestNetworks(t *testing.T) {
 		}
 		if got := s.Cluster.DescribeNetwork(); got != c.want {
 			t.Errorf("%q: %q, want %q", c.lines, got, c.want)
+		}
+		again, err := Parse("x.toml", []byte(s.Resolved()))
+		if err != nil {
+			t.Errorf("%q: resolved: %v", c.lines, err)
+		} else if d := cmp.Diff(s.Cluster.Network, again.Cluster.Network); d != "" {
+			t.Errorf("%q: resolved to another network: %s", c.lines, d)
 		}
 		if _, err := s.Run(context.Background(), "test"); err != nil {
 			t.Errorf("%q: %v", c.lines, err)

@@ -13,7 +13,7 @@ import (
 // 8 stages on all devices, in nodes of 8 and 64 micro-batches, whose transfers and
 // gradients share a leaf-spine network. What it builds counts, too.
 func BenchmarkTopology(b *testing.B) {
-	for _, devices := range []int{64, 512, 4096} {
+	for _, devices := range []int{8, 64, 512, 4096} {
 		for _, a := range []network.Algorithm{network.RingAlgorithm, network.Hierarchical} {
 			b.Run(fmt.Sprintf("%s/%d", a, devices), func(b *testing.B) {
 				b.ReportAllocs()

@@ -10,14 +10,22 @@ type sharing struct {
 	reached uint64  // number of the solve that has reached the link
 	left    float64 // capacity not given away, B/s
 	open    int     // crossings by transfers without a rate
-	key     float64 // no more than the share that the link leaves to each of them
 }
 
 // solving is the state of a solve and what is used again by the next one.
 type solving struct {
 	number uint64
 	scope  []*link // that the change can reach
-	heap   []*link // of these, those with open crossings, by key
+	heap   []keyed // of these, those with open crossings
+	rising int     // open crossings of all links
+}
+
+// keyed is a link and no more than the share that it leaves to each of its open
+// transfers.
+type keyed struct {
+	key  float64
+	id   int32
+	link *link
 }
 
 // resolve gives every transfer its max-min fair rate after arrivals and departures,
@@ -134,33 +142,34 @@ func (n *Network) visitAll(g *group) {
 
 // fill lets the open transfers rise.
 func (n *Network) fill(now time.Duration) {
-	n.heap = n.heap[:0]
+	n.heap, n.rising = n.heap[:0], 0
 	for _, l := range n.scope {
 		if l.open > 0 {
-			l.key = max(0, l.left) / float64(l.open)
-			n.heap = append(n.heap, l)
+			n.rising += l.open
+			n.heap = append(n.heap, keyed{max(0, l.left) / float64(l.open), l.id, l})
 		}
 	}
 	for i := len(n.heap)/2 - 1; i >= 0; i-- {
-		n.sift(i)
+		n.sift(i, n.heap[i])
 	}
 	level := 0.0 // of the last link that was full
-	for len(n.heap) > 0 {
-		l := n.heap[0]
+	for n.rising > 0 {
+		top := n.heap[0]
+		l := top.link
 		if l.open == 0 {
 			n.pop()
 			continue
 		}
 		// A share only rises while others stop, so that keys may be old: the first
 		// link is looked at again.
-		if key := max(level, l.left/float64(l.open)); key > l.key {
-			l.key = key
-			n.sift(0)
-			if n.heap[0] != l {
+		if key := max(level, l.left/float64(l.open)); key > top.key {
+			top.key = key
+			n.sift(0, top)
+			if n.heap[0].link != l {
 				continue
 			}
 		}
-		level = max(level, l.key)
+		level = max(level, top.key)
 		n.freeze(n.settled(l, level), level, now)
 	}
 }
@@ -203,38 +212,38 @@ func (n *Network) freeze(l *link, level float64, now time.Duration) {
 		c := g.col[i].cell
 		c.link.left = max(0, c.link.left-level*float64(c.count))
 		c.link.open -= c.count
+		n.rising -= c.count
 	}
 	n.schedule(g)
 }
 
-// sift brings heap[i] to its place below.
-func (n *Network) sift(i int) {
+// sift puts an item at heap[i] or below, where it belongs.
+func (n *Network) sift(i int, it keyed) {
 	h := n.heap
-	l := h[i]
 	for {
 		c := 2*i + 1
 		if c >= len(h) {
 			break
 		}
-		if c+1 < len(h) && less(h[c+1], h[c]) {
+		if c+1 < len(h) && less(&h[c+1], &h[c]) {
 			c++
 		}
-		if !less(h[c], l) {
+		if !less(&h[c], &it) {
 			break
 		}
 		h[i] = h[c]
 		i = c
 	}
-	h[i] = l
+	h[i] = it
 }
 
-func less(a, b *link) bool { return a.key < b.key || a.key == b.key && a.id < b.id }
+func less(a, b *keyed) bool { return a.key < b.key || a.key == b.key && a.id < b.id }
 
 func (n *Network) pop() {
 	last := len(n.heap) - 1
-	n.heap[0] = n.heap[last]
+	it := n.heap[last]
 	n.heap = n.heap[:last]
 	if last > 0 {
-		n.sift(0)
+		n.sift(0, it)
 	}
 }
