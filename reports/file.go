@@ -18,7 +18,27 @@ const maxTempFiles = 1000
 // the bytes go to a temporary file in the same directory, are flushed to disk,
 // and are renamed over path only when all of it went well. On an error, or when
 // write panics, the temporary file is removed and the previous file is intact.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, write func(io.Writer) error) error {
+	return writeFile(path, write, os.Rename)
+}
+
+// CreateFile is WriteFile for a file that must not be there yet: else the error wraps
+// fs.ErrExist, and the file is as it was, whoever wrote it and when.
+func CreateFile(path string, write func(io.Writer) error) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("write %s: %w", path, fs.ErrExist)
+	}
+	return writeFile(path, write, func(from, to string) error {
+		// Unlike a renamed file, a link does not replace what came meanwhile.
+		if err := os.Link(from, to); err != nil {
+			return err
+		}
+		return os.Remove(from)
+	})
+}
+
+// writeFile writes a temporary file and puts it in its place.
+func writeFile(path string, write func(io.Writer) error, place func(from, to string) error) (err error) {
 	f, err := createTemp(path)
 	if err != nil {
 		return err
@@ -44,7 +64,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := place(f.Name(), path); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	done = true

@@ -3,6 +3,7 @@ package reports
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -201,5 +202,38 @@ func TestWriteWhatIf(t *testing.T) {
 	r.WhatIf.Price.Ranges[1].To = math.Inf(1)
 	if _, err := Write(dir, r); err == nil || !strings.Contains(err.Error(), "what-if: price is +Inf") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A file that is there is left as it is; one that is not is whole or not there.
+func TestCreateFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.txt")
+	text := func(s string) func(io.Writer) error {
+		return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+	}
+	if err := CreateFile(path, text("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := CreateFile(path, text("second")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want that it exists", err)
+	}
+	other := filepath.Join(dir, "b.txt")
+	late := func(w io.Writer) error { // another one writes it meanwhile
+		if err := os.WriteFile(other, []byte("theirs"), 0o666); err != nil {
+			return err
+		}
+		return text("ours")(w)
+	}
+	if err := CreateFile(other, late); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want that it exists", err)
+	}
+	for name, want := range map[string]string{path: "first", other: "theirs"} {
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if names := listDir(t, dir); len(names) != 2 {
+		t.Errorf("left behind: %q", names)
 	}
 }

@@ -177,6 +177,20 @@ func wrap(s string, width int) string {
 	return b.String()
 }
 
+// Paragraph sets text beside its name, as wide as Summary is.
+func Paragraph(name, content string, width int) string {
+	const indent = 12
+	if width == 0 {
+		width = defaultWidth
+	}
+	var b strings.Builder
+	for line := range strings.Lines(wrap(content, max(width, minWidth)-indent)) {
+		b.WriteString("  " + text.Pad(name, indent-2, ' ') + line)
+		name = ""
+	}
+	return b.String()
+}
+
 // flow joins parts by " · " into lines at most width wide.
 func flow(parts []string, width int) string {
 	const sep = " · "

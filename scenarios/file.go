@@ -9,10 +9,10 @@ import (
 // is a section or value that may be absent.
 
 type file struct {
-	Name        string      `toml:"name"`  // default: the file's base name
-	Title       string      `toml:"title"` // one line for people
-	Description string      `toml:"description"`
-	Seed        int64       `toml:"seed"`
+	Name        string      `toml:"name"`        // default: the file's base name
+	Title       string      `toml:"title"`       // one line for people
+	Description string      `toml:"description"` // what the experiment is about, for people
+	Seed        int64       `toml:"seed"`        // of every random choice of the run
 	Model       modelFile   `toml:"model"`
 	Cluster     clusterFile `toml:"cluster"`
 	Training    trainFile   `toml:"training"`
@@ -39,129 +39,129 @@ type modelFile struct {
 }
 
 type clusterFile struct {
-	Pool    []poolFile   `toml:"pool"`
+	Pool    []poolFile   `toml:"pool"` // the pools of devices of one type
 	Network *networkFile `toml:"network"`
 }
 
 // networkFile is how nodes are connected. hw.Network explains it.
 type networkFile struct {
-	Topology         string         `toml:"topology"` // switch, leaf-spine, fat-tree, rail, links
-	NodesPerLeaf     int            `toml:"nodes_per_leaf"`
-	Spines           int            `toml:"spines"`
-	Oversubscription float64        `toml:"oversubscription"`
-	SwitchPorts      int            `toml:"switch_ports"` // default: the fewest that suffice
-	Rails            int            `toml:"rails"`        // default: one for each device of a node
-	HopLatency       *unit.Duration `toml:"hop_latency"`
-	Duplex           string         `toml:"duplex"` // of the nodes' ports: full, half
-	Link             []cableFile    `toml:"link"`
+	Topology         string         `toml:"topology"`         // switch, leaf-spine, fat-tree, rail, links
+	NodesPerLeaf     int            `toml:"nodes_per_leaf"`   // nodes at each leaf switch
+	Spines           int            `toml:"spines"`           // spine switches; default 1
+	Oversubscription float64        `toml:"oversubscription"` // bandwidth into a leaf switch over that out of it; default 1
+	SwitchPorts      int            `toml:"switch_ports"`     // default: the fewest that suffice
+	Rails            int            `toml:"rails"`            // default: one for each device of a node
+	HopLatency       *unit.Duration `toml:"hop_latency"`      // time that one more switch takes
+	Duplex           string         `toml:"duplex"`           // of the nodes' ports: full, half
+	Link             []cableFile    `toml:"link"`             // links: the cables
 }
 
 // cableFile joins two switches, or a switch and a node, named "pool:i".
 type cableFile struct {
-	From      string         `toml:"from"`
-	To        string         `toml:"to"`
+	From      string         `toml:"from"`      // a switch, or a node as "pool:i"
+	To        string         `toml:"to"`        // the other end
 	Bandwidth unit.Rate      `toml:"bandwidth"` // in each direction
-	Latency   *unit.Duration `toml:"latency"`
-	Duplex    string         `toml:"duplex"` // full, half: both directions share the bandwidth
+	Latency   *unit.Duration `toml:"latency"`   // of the cable
+	Duplex    string         `toml:"duplex"`    // full, half: both directions share the bandwidth
 }
 
 // poolFile is one pool. What it leaves out comes from the node type.
 type poolFile struct {
-	Device string `toml:"device"`
-	Count  int    `toml:"count"`
+	Device string `toml:"device"` // device type (stowage list devices)
+	Count  int    `toml:"count"`  // devices of the pool
 	Name   string `toml:"name"`   // default: the device type
 	Node   string `toml:"node"`   // node type; default: the shipped one with this device
 	Inside string `toml:"inside"` // pool whose nodes these devices are the host sockets of
 
-	PerNode  int         `toml:"per_node"`
-	NIC      string      `toml:"nic"`
-	HostLink string      `toml:"host_link"`
-	PeerLink string      `toml:"peer_link"`
-	Price    *unit.Price `toml:"price"` // per device
+	PerNode  int         `toml:"per_node"`  // devices of a node
+	NIC      string      `toml:"nic"`       // link of each node to the network (stowage list links)
+	HostLink string      `toml:"host_link"` // link of each device to its host
+	PeerLink string      `toml:"peer_link"` // link between the devices of a node
+	Price    *unit.Price `toml:"price"`     // per device
 }
 
 type trainFile struct {
-	Batch        int     `toml:"batch"`
-	Microbatches int     `toml:"microbatches"`
-	Samples      int64   `toml:"samples"` // of the whole training run
-	Rounds       int     `toml:"rounds"`
-	Schedule     string  `toml:"schedule"`
-	Chunks       int     `toml:"chunks"`    // interleaved, fixed: of every stage, to check the scheme against
-	Staleness    int     `toml:"staleness"` // async: steps that weights may be old; default: the schedule's
-	Inference    bool    `toml:"inference"`
-	Precision    string  `toml:"precision"`
-	Optimizer    string  `toml:"optimizer"`
-	Sync         string  `toml:"sync"`
-	Collective   string  `toml:"collective"` // of sync = "ring"; default: one ring over the devices
-	CommParallel float64 `toml:"comm_parallel"`
+	Batch        int     `toml:"batch"`         // samples of a training round
+	Microbatches int     `toml:"microbatches"`  // parts that a round is cut into, which fill the pipeline
+	Samples      int64   `toml:"samples"`       // of the whole training run
+	Rounds       int     `toml:"rounds"`        // training rounds that are simulated
+	Schedule     string  `toml:"schedule"`      // order of micro-batches through the stages (stowage list schedules)
+	Chunks       int     `toml:"chunks"`        // interleaved, fixed: of every stage, to check the scheme against
+	Staleness    int     `toml:"staleness"`     // async: steps that weights may be old; default: the schedule's
+	Inference    bool    `toml:"inference"`     // forward passes only
+	Precision    string  `toml:"precision"`     // number format of computation
+	Optimizer    string  `toml:"optimizer"`     // decides the state that is kept for each parameter
+	Sync         string  `toml:"sync"`          // of gradients: ring among replicas, ps for parameter servers, none
+	Collective   string  `toml:"collective"`    // of sync = "ring"; default: one ring over the devices
+	CommParallel float64 `toml:"comm_parallel"` // share of a stage's communication that its ports divide among themselves, from 0 to 1: beta of the closed form
 }
 
 type placeFile struct {
-	Policy          string      `toml:"policy"`
-	Fitness         string      `toml:"fitness"`
-	Merge           string      `toml:"merge"`
-	Communication   string      `toml:"communication"`
-	Servers         string      `toml:"servers"` // pool of the parameter servers
-	Objective       string      `toml:"objective"`
+	Policy          string      `toml:"policy"`         // search algorithm (stowage list placements)
+	Fitness         string      `toml:"fitness"`        // fidelity of the search
+	Merge           string      `toml:"merge"`          // how layers on one device type become stages
+	Communication   string      `toml:"communication"`  // closed-form: whether transfers overlap with computation or are added to it
+	Servers         string      `toml:"servers"`        // pool of the parameter servers
+	Objective       string      `toml:"objective"`      // what is maximised: throughput, or the inverse of cost or time
 	MinThroughput   float64     `toml:"min_throughput"` // samples/s
-	MaxPrice        *unit.Price `toml:"max_price"`
-	MaxCost         float64     `toml:"max_cost"`    // USD per million samples
-	Scheme          []string    `toml:"scheme"`      // fixed: pool per layer
-	Devices         []int       `toml:"devices"`     // fixed: devices per stage
-	Evaluations     int         `toml:"evaluations"` // most distinct schemes; default: no limit, but for random
-	Finalists       int         `toml:"finalists"`   // the best schemes seen, which are simulated to decide; 0: the best one alone
+	MaxPrice        *unit.Price `toml:"max_price"`      // most that all devices together may cost
+	MaxCost         float64     `toml:"max_cost"`       // USD per million samples
+	Scheme          []string    `toml:"scheme"`         // fixed: pool per layer
+	Devices         []int       `toml:"devices"`        // fixed: devices per stage
+	Evaluations     int         `toml:"evaluations"`    // most distinct schemes; default: no limit, but for random
+	Finalists       int         `toml:"finalists"`      // the best schemes seen, which are simulated to decide; 0: the best one alone
 	placement.Knobs             // [placement.genetic] and so on
 }
 
 type lookupFile struct {
-	Generator string     `toml:"generator"`
-	Alpha     float64    `toml:"alpha"`
-	Scatter   bool       `toml:"scatter"`
+	Generator string     `toml:"generator"` // where lookups come from: drawn, or from a trace or a histogram
+	Alpha     float64    `toml:"alpha"`     // zipf, drift: exponent of the popularity of rows
+	Scatter   bool       `toml:"scatter"`   // popular rows are spread over the table, not at its front
 	Drift     *driftFile `toml:"drift"`
-	File      string     `toml:"file"` // trace, histogram: path, relative to the scenario
-	Format    string     `toml:"format"`
-	Column    string     `toml:"column"`
-	Wrap      bool       `toml:"wrap"`
+	File      string     `toml:"file"`   // trace, histogram: path, relative to the scenario
+	Format    string     `toml:"format"` // of the trace; default: by the name of the file
+	Column    string     `toml:"column"` // csv, parquet: the column with the keys
+	Wrap      bool       `toml:"wrap"`   // the trace begins again where it ends
 
 	Histogram string    `toml:"histogram"` // a shipped one, or the section of file
 	Samples   int       `toml:"samples"`   // batch that the bins are of; default: any
-	Bins      []binFile `toml:"bin"`
+	Bins      []binFile `toml:"bin"`       // the bins of a histogram, written here
 }
 
 // binFile is one bin of a reuse histogram: the rows that are looked up more than
 // above and at most up_to times in a round.
 type binFile struct {
-	Above   int64      `toml:"above"`
-	UpTo    int64      `toml:"up_to"` // 0: no end
-	Rows    unit.Ratio `toml:"rows"`
+	Above   int64      `toml:"above"`   // lookups of a row in a round, more than these
+	UpTo    int64      `toml:"up_to"`   // 0: no end
+	Rows    unit.Ratio `toml:"rows"`    // share of the rows
 	Lookups unit.Ratio `toml:"lookups"` // 0 in all bins: not known
 }
 
 type driftFile struct {
-	Rows    unit.Ratio `toml:"rows"`
-	Lookups unit.Ratio `toml:"lookups"`
-	Move    int64      `toml:"move"`
+	Rows    unit.Ratio `toml:"rows"`    // share of the rows that are hot
+	Lookups unit.Ratio `toml:"lookups"` // share of the lookups that go to hot rows
+	Move    int64      `toml:"move"`    // rows that leave the hot set each round; as many enter
 }
 
 // slotsFile is how embedding rows get into slots. Its rules are explained in
 // sim/rounds and sim/slots.
 type slotsFile struct {
 	Capacity    Amount `toml:"capacity"`
-	Replacement string `toml:"replacement"`
-	Window      int    `toml:"window"` // rounds that the policy lookahead sees; default: slots.DefaultWindow
-	Ways        int    `toml:"ways"`   // slots of a set; default: one set
-	Shortage    string `toml:"shortage"`
-	Lookahead   int    `toml:"lookahead"` // rounds
+	Replacement string `toml:"replacement"` // which row leaves for another (stowage list replacements); default lru
+	Window      int    `toml:"window"`      // rounds that the policy lookahead sees; default: slots.DefaultWindow
+	Ways        int    `toml:"ways"`        // slots of a set; default: one set
+	Shortage    string `toml:"shortage"`    // what happens when the slots of a round do not suffice; default evict
+	Lookahead   int    `toml:"lookahead"`   // rounds
 
-	Scope     string `toml:"scope"`
-	Pass      int    `toml:"pass"` // rounds of a pass
-	Rebuild   bool   `toml:"rebuild"`
-	Release   string `toml:"release"`
-	WriteBack string `toml:"write_back"`
-	DirtyBit  *bool  `toml:"dirty_bit"`
-	State     string `toml:"state"` // where the optimizer's state of a row is: slot, host
-	Overlap   *bool  `toml:"overlap"`
-	Queue     int    `toml:"queue"`
+	Scope     string `toml:"scope"`      // among which lookups a row moves once; default device
+	Pass      int    `toml:"pass"`       // rounds of a pass
+	Rebuild   bool   `toml:"rebuild"`    // the tables are emptied after each pass
+	Release   string `toml:"release"`    // when rows of a round may leave again; default after-update
+	WriteBack string `toml:"write_back"` // when updated rows return to host memory; default on-evict
+	DirtyBit  *bool  `toml:"dirty_bit"`  // false: rows go back also when nothing changed them; default true
+	State     string `toml:"state"`      // where the optimizer's state of a row is: slot, host
+	Overlap   *bool  `toml:"overlap"`    // false: a round is read only when the one before has ended; default true
+	Queue     int    `toml:"queue"`      // rounds between two phases of the input; default 2
 
 	Read   float64      `toml:"read"`   // samples/s of the input pipeline
 	Unique unit.RowRate `toml:"unique"` // lookups/s made unique
@@ -183,18 +183,18 @@ type hostFile struct {
 
 // ssdFile is flash below host memory. What it leaves out comes from the node type.
 type ssdFile struct {
-	Rule      string         `toml:"rule"` // inclusive, exclusive: of host memory
-	Bandwidth unit.Rate      `toml:"bandwidth"`
-	IOPS      unit.RowRate   `toml:"iops"`
-	Latency   *unit.Duration `toml:"latency"` // of one batched get
-	Batch     int            `toml:"batch"`   // rows
+	Rule      string         `toml:"rule"`      // inclusive, exclusive: of host memory
+	Bandwidth unit.Rate      `toml:"bandwidth"` // of reading and writing
+	IOPS      unit.RowRate   `toml:"iops"`      // rows per second
+	Latency   *unit.Duration `toml:"latency"`   // of one batched get
+	Batch     int            `toml:"batch"`     // rows
 }
 
 // remoteFile is parameter servers below host memory. What it leaves out comes from
 // the pool's host and network port.
 type remoteFile struct {
-	Rule      string         `toml:"rule"`
-	Servers   int            `toml:"servers"`
+	Rule      string         `toml:"rule"`      // inclusive, exclusive: of host memory
+	Servers   int            `toml:"servers"`   // parameter servers
 	Rows      unit.RowRate   `toml:"rows"`      // rows/s that a server gathers
 	Bandwidth unit.Rate      `toml:"bandwidth"` // of a server's gathering
 	Latency   *unit.Duration `toml:"latency"`   // of a request

@@ -16,7 +16,7 @@ type whatifFile struct {
 }
 
 type priceFile struct {
-	Pool string      `toml:"pool"`
+	Pool string      `toml:"pool"` // the pool whose price varies
 	From *unit.Price `toml:"from"` // default: a hundredth of the present price
 	To   *unit.Price `toml:"to"`   // default: ten times the present price
 }
@@ -26,13 +26,13 @@ type nodeFile struct {
 }
 
 type cheapClustFile struct {
-	Throughput float64     `toml:"throughput"`
-	Limit      []limitFile `toml:"limit"` // default: the counts of the cluster
+	Throughput float64     `toml:"throughput"` // samples/s to reach
+	Limit      []limitFile `toml:"limit"`      // default: the counts of the cluster
 }
 
 type limitFile struct {
-	Pool  string `toml:"pool"`
-	Count int    `toml:"count"`
+	Pool  string `toml:"pool"`  // name of a pool
+	Count int    `toml:"count"` // the most devices of it
 }
 
 // whatIf reads the section of that name.

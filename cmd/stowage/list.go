@@ -39,9 +39,12 @@ func newList() *cobra.Command {
 		names[i] = l.name
 	}
 	return &cobra.Command{
-		Use:       "list " + strings.Join(names, "|"),
-		Short:     "List what scenarios can name",
-		Example:   "  stowage list devices",
+		Use:   "list " + strings.Join(names, "|"),
+		Short: "List what scenarios can name",
+		Long:  "List lists what scenarios and flags can name, what can be drawn, and what is measured.",
+		Example: `  stowage list devices
+  stowage list placements
+  stowage list metrics`,
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {

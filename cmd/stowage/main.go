@@ -46,7 +46,8 @@ embedding rows should sit in accelerator memory, round after round.
 
 Exit codes: 0 fine; 1 the experiment failed, was interrupted, or its results could
 not be written; 2 the input is wrong.`,
-		Example: `  stowage run scenarios/ctr.toml
+		Example: `  stowage init
+  stowage run scenario.toml
   stowage check scenarios/*.toml
   stowage list devices`,
 		Version:       version,
@@ -54,7 +55,7 @@ not be written; 2 the input is wrong.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(newRun(), newCompare(), newBench(), newReplay(), newCheck(), newList())
+	root.AddCommand(newInit(), newRun(), newCompare(), newBench(), newReplay(), newCheck(), newList(), newExplain(), newSchema())
 	strictHelp(root)
 	return root
 }
