@@ -9,6 +9,7 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/spec"
+	"stowage/sim"
 	"stowage/sim/placement"
 	"stowage/workloads"
 	"stowage/workloads/lookups"
@@ -35,8 +36,9 @@ type Scenario struct {
 	MaxEvents   uint64
 	TraceKeys   int64
 	RawLookups  int64
-	Sweep       *Sweep  // nil: none
-	WhatIf      *WhatIf // nil: no questions
+	Sweep       *Sweep        // nil: none
+	WhatIf      *WhatIf       // nil: no questions
+	Recording   sim.Recording // what of the run to keep, at least one step
 
 	text     *source // what it was read from
 	identity identity

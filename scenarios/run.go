@@ -53,7 +53,9 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
 	}
 	chosen, err := s.decide(ctx, set, outcome, func(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
-		return sim.Train(ctx, s.job(set, plan))
+		job := s.job(set, plan)
+		job.Record = max(s.Recording, sim.RecordStep)
+		return sim.Train(ctx, job)
 	})
 	if chosen.run == nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)

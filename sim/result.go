@@ -37,6 +37,8 @@ type Result struct {
 	Sweep *Sweep `json:"sweep,omitempty"`
 	// WhatIf answers questions about variations of the scenario.
 	WhatIf *WhatIf `json:"whatif,omitempty"`
+	// Timeline says what happened when in one warm step. It is not part of the JSON.
+	Timeline *Timeline `json:"-"`
 	// Warnings are things to know before trusting the numbers.
 	Warnings []string `json:"warnings,omitempty"`
 	// Resolved is the scenario as it was run, in TOML: with defaults and what the

@@ -13,7 +13,7 @@ import (
 // version are the caller's to fill in.
 func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.Policy, fidelity placement.Fidelity) *Result {
 	p, pl := job.Problem, job.Plan
-	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl)}
+	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl), Timeline: run.Timeline}
 	r.Scheme.Placement, r.Scheme.Fitness = policy.Name, string(fidelity)
 	r.Search = &Search{Evaluations: outcome.Evaluations, Repeats: outcome.Repeats, Certificate: outcome.Certificate, Stopped: outcome.Stopped}
 	for _, g := range outcome.History {
@@ -123,8 +123,11 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 			values["run_cost"] = pl.Fitness.Price * p.Samples / x / 3600
 		}
 		if from := WarmFrom(n, job.Feed.Pass); n >= 4 && from > 0 {
-			span := run.End - run.Rounds[from-1].End
-			values["warm_throughput"] = float64(n-from) * float64(p.Batch) / span.Seconds()
+			// Without a flush the last rounds have no passes of later ones between theirs.
+			if to := n - p.Schedule.Staleness; to > from {
+				span := run.Rounds[to-1].End - run.Rounds[from-1].End
+				values["warm_throughput"] = float64(to-from) * float64(p.Batch) / span.Seconds()
+			}
 		}
 	}
 	if f, err := p.RecurrenceOf(pl); err == nil && f.Throughput > 0 {

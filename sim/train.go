@@ -30,9 +30,21 @@ type Job struct {
 	// Stores is the tier below host memory as one node of each pool uses it; nil:
 	// host memory holds all rows.
 	Stores []rounds.Tier
+	// Record says what of the run to keep in Run.Timeline.
+	Record Recording
 	// MaxEvents bounds the run; 0: engine.DefaultMaxEvents.
 	MaxEvents uint64
 }
+
+// Recording is what of a run to keep.
+type Recording uint8
+
+// The recordings: of nothing, of one warm step, of all rounds.
+const (
+	RecordNothing Recording = iota
+	RecordStep
+	RecordAll
+)
 
 // Embedding is a layer behind a slot table.
 type Embedding struct {
@@ -99,6 +111,9 @@ type Run struct {
 	// counts in full, so that a stage of a stopped run may have used a little more.
 	Usage   []pipeline.Usage
 	Elapsed time.Duration
+
+	// Timeline is nil when nothing was recorded, or the step did not end.
+	Timeline *Timeline
 }
 
 // WarmCounts sums the counts of the rounds from one on, over all slot tables.
@@ -121,6 +136,8 @@ type training struct {
 	feeds   []*rounds.Feed  // per stage; nil: no slot tables
 	stalled []time.Duration // per stage, until its last finished round
 	stageOf []int           // per segment
+
+	recorder *recorder // nil: nothing is recorded
 }
 
 func newTraining(job Job) (*training, error) {
@@ -152,6 +169,7 @@ func newTraining(job Job) (*training, error) {
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
 	}
+	t.recorder = t.newRecorder(pipe)
 	if err := t.embed(pipe.Stages); err != nil {
 		return nil, err
 	}
@@ -160,6 +178,9 @@ func newTraining(job Job) (*training, error) {
 	}
 	if t.wires.topology != nil {
 		hooks.Sync = t.wires.topology.sync
+	}
+	if t.recorder != nil {
+		t.recorder.listen(&hooks)
 	}
 	t.exec = pipeline.NewExec(t.e, pipe, job.Rounds, hooks)
 	t.start()
@@ -188,6 +209,9 @@ func (t *training) embed(stages int) error {
 		spec, hooks := t.job.feed(s, ls), rounds.Hooks{
 			Ready:    func(int) { t.exec.Wake(s) },
 			Transfer: t.wires.host(s),
+		}
+		if t.recorder != nil {
+			hooks.Transfer = t.recorder.host(s, hooks.Transfer)
 		}
 		if t.wires.topology != nil {
 			spec.Crossing, hooks.Exchange = true, t.wires.topology.exchange(s)
@@ -315,6 +339,9 @@ func (t *training) finish() *Run {
 	run := &Run{
 		Rounds: t.rounds[:t.done], Events: t.e.Events(),
 		Usage: make([]pipeline.Usage, len(t.feeds)), Elapsed: t.e.Now(),
+	}
+	if t.recorder != nil {
+		run.Timeline = t.recorder.finish(run.Rounds)
 	}
 	for i := range t.feeds {
 		run.Usage[i] = t.exec.Usage(i)

@@ -30,6 +30,8 @@ type Hooks struct {
 	Sync func(stage int, time time.Duration, done func())
 	// Done is called when a stage has finished a round, gradients synchronised.
 	Done func(stage, round int)
+	// Synced is called just before Done, with when the synchronisation began.
+	Synced func(stage, round int, since time.Duration)
 	// Ran is called when a stage has run an operation since a time.
 	Ran func(stage, round int, op Op, since time.Duration)
 }
@@ -357,6 +359,7 @@ func (x *Exec) arrive(l int) {
 // synced ends a stage's round.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
+	since := st.syncAt
 	if x.h.Sync != nil && !x.flows() {
 		st.usage.Sync += x.e.Now() - st.syncAt
 	}
@@ -372,6 +375,9 @@ func (x *Exec) synced(i int) {
 	}
 	if st.round == x.rounds {
 		st.finished()
+	}
+	if x.h.Synced != nil {
+		x.h.Synced(i, round, since)
 	}
 	if x.h.Done != nil {
 		x.h.Done(i, round)
