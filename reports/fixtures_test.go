@@ -57,7 +57,7 @@ func smallResult() *sim.Result {
 			{Generation: 0, Evaluations: 64, Best: 90000, Mean: 50000, Feasible: 0.75},
 			{Generation: 1, Evaluations: 128, Best: 123456.789, Mean: 81000, Feasible: 1},
 		}},
-		Rounds: smallRounds(),
+		Rounds: smallRounds(), Timeline: smallTimeline(),
 		Curves: []sim.Curve{{
 			Layer: "embedding", Policy: "lru", RowBytes: 256, Rows: 33762577, Slots: 1 << 20,
 			Points: []sim.CurvePoint{{Slots: 1 << 18, HitRatio: 0.5, Warm: 0.5625}, {Slots: 1 << 22, HitRatio: 0.75, Warm: 0.9375}},
@@ -444,4 +444,42 @@ func askedResult() *sim.Result {
 		},
 	}
 	return r
+}
+
+// smallTimeline is a step of two stages and two micro-batches, made by hand.
+func smallTimeline() *sim.Timeline {
+	us := func(v float64) time.Duration { return time.Duration(v * 1000) }
+	line := &sim.Timeline{
+		Round: 6, From: us(1000), To: us(1100.25),
+		Tracks: []sim.Track{
+			{Name: "stage 1: cpus × 2"}, {Name: "stage 2: gpus × 4", Stage: 1},
+			{Name: "link 1 → 2", To: 1, Link: true}, {Name: "link 2 → 1", Stage: 1, Link: true},
+			{Name: "rows into stage 2", Stage: 1, Rows: true},
+		},
+	}
+	add := func(kind sim.SpanKind, track, segment, to, micro, round int32, start, end float64) {
+		line.Spans = append(line.Spans, sim.Span{
+			Start: us(1000 + start), End: us(1000 + end), Track: track, Segment: segment, To: to, Micro: micro, Round: round, Kind: kind,
+		})
+	}
+	add(sim.SpanSync, 0, -1, -1, -1, 5, -10, 2)
+	add(sim.SpanForward, 0, 0, -1, 0, 6, 2, 12)
+	add(sim.SpanFetch, 4, -1, -1, -1, 6, 3, 30)
+	add(sim.SpanFetch, 4, -1, -1, -1, 6, 5, 15.5)
+	add(sim.SpanForward, 0, 0, -1, 1, 6, 12, 22)
+	add(sim.SpanActivation, 2, 0, 1, 0, 6, 12, 20)
+	add(sim.SpanStall, 1, -1, -1, -1, 6, 20, 30)
+	add(sim.SpanActivation, 2, 0, 1, 1, 6, 22, 30)
+	add(sim.SpanForward, 1, 1, -1, 0, 6, 30, 35)
+	add(sim.SpanBackward, 1, 1, -1, 0, 6, 35, 45)
+	add(sim.SpanForward, 1, 1, -1, 1, 6, 45, 50)
+	add(sim.SpanGradient, 3, 1, 0, 0, 6, 45, 53)
+	add(sim.SpanBackward, 1, 1, -1, 1, 6, 50, 60)
+	add(sim.SpanBackward, 0, 0, -1, 0, 6, 53, 73)
+	add(sim.SpanGradient, 3, 1, 0, 1, 6, 60, 68)
+	add(sim.SpanWeight, 1, 1, -1, 1, 6, 60, 66)
+	add(sim.SpanSync, 1, -1, -1, -1, 6, 66, 90)
+	add(sim.SpanBackward, 0, 0, -1, 1, 6, 73, 93)
+	add(sim.SpanForward, 1, 2, -1, 0, 7, 95, 105)
+	return line
 }

@@ -143,12 +143,12 @@ func TestChoosePlots(t *testing.T) {
 		want  string
 		err   string
 	}{
-		{smallResult(), nil, "throughput stages layers hits fitness", ""},
-		{twelveStages(), nil, "throughput stages layers fitness", ""},
-		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness", ""},
+		{smallResult(), nil, "throughput stages layers hits fitness timeline", ""},
+		{twelveStages(), nil, "throughput stages layers fitness timeline", ""},
+		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness timeline", ""},
 		{&sim.Result{}, nil, "", ""},
 		{smallResult(), []string{"hits", "stages", "hits"}, "hits stages", ""},
-		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness`},
+		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness, timeline`},
 		{twelveStages(), []string{"stages", "hits"}, "", `plot "hits" needs curves of slot tables: the result of scenario "mixed" has none`},
 	} {
 		got, err := choosePlots(tc.r, tc.names)

@@ -45,6 +45,7 @@ var owners = []struct {
 	{"github.com/parquet-go/parquet-go/format", []string{"workloads/lookups"}}, // not its reader: see lookups/parquet.go
 	{"github.com/parquet-go/parquet-go/encoding/thrift", []string{"workloads/lookups"}},
 	{"github.com/parquet-go/parquet-go/deprecated", []string{"workloads/lookups"}}, // types of old files
+	{"google.golang.org/protobuf/encoding/protowire", []string{"reports"}},
 	{"github.com/spf13/cobra", []string{"cmd/stowage"}},
 	{"github.com/spf13/pflag", []string{"cmd/stowage"}},
 }

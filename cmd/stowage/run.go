@@ -26,6 +26,7 @@ type runFlags struct {
 
 	evaluations int
 	time        time.Duration
+	trace       string
 	checkpoint  string
 	resume      string
 }
@@ -47,12 +48,17 @@ Ctrl-C during the search ends the search: the best scheme that it found is
 simulated and written. Ctrl-C during the simulation stops it: the rounds that are
 over are written. A second Ctrl-C ends the command at once.
 
+With --trace the whole run is written as a timeline, a track for the devices of every
+stage and for every link, to be opened in ui.perfetto.dev. Beyond a hundred thousand
+passes and transfers *.pftrace is smaller and opens sooner.
+
 With --checkpoint a search is kept, every minute and when it ends, whether by itself,
 at its budget or by Ctrl-C. With --resume it goes on where it was: its results are
 those of a search that was never stopped. A budget of --time depends on how fast the
 machine is, and so do results under it.`,
 		Example: `  stowage run scenarios/ctr.toml
   stowage run -o /tmp/ctr --format json scenarios/ctr.toml
+  stowage run --trace ctr.json scenarios/ctr.toml
   stowage run --placement heuristic scenarios/ctr.toml
   stowage run --evaluations 500 --checkpoint ctr.search scenarios/ctr.toml
   stowage run --resume ctr.search scenarios/ctr.toml`,
@@ -68,6 +74,7 @@ machine is, and so do results under it.`,
 	c.Flags().DurationVar(&f.time, "time", 0, "longest `time` that the search takes, such as 30s")
 	c.Flags().StringVar(&f.checkpoint, "checkpoint", "", "`file` that the search is kept in (default: that of --resume)")
 	c.Flags().StringVar(&f.resume, "resume", "", "`file` of a checkpoint that the search goes on from")
+	c.Flags().StringVar(&f.trace, "trace", "", "`file` for what happened when, in all rounds: *.json for Chrome and Perfetto, *.pftrace for Perfetto alone")
 	complete(c, "format", f.format.known)
 	complete(c, "placement", placementHelp())
 	return c
@@ -81,11 +88,17 @@ func (f *runFlags) run(c *cobra.Command, paths []string) error {
 		if f.format.value == "csv" {
 			return fmt.Errorf("--format csv prints the rounds of one scenario; %d were given: leave it out and find rounds.csv in out/NAME", n)
 		}
+		if f.trace != "" {
+			return fmt.Errorf("--trace names the file of one scenario; %d were given", n)
+		}
 		if f.checkpoint != "" || f.resume != "" {
 			return fmt.Errorf("--checkpoint and --resume name the search of one scenario; %d were given", n)
 		}
 	}
 	if err := f.checkBudget(c); err != nil {
+		return err
+	}
+	if err := checkTraceName(f.trace); err != nil {
 		return err
 	}
 	loaded, err := f.load(c, paths)
@@ -152,6 +165,9 @@ func (f *runFlags) one(c *cobra.Command, s *scenarios.Scenario) (*sim.Result, er
 	if err := f.watch(s, bar); err != nil {
 		return nil, err
 	}
+	if f.trace != "" {
+		s.Recording = sim.RecordAll
+	}
 	r, err := s.Run(c.Context(), version)
 	bar.clear()
 	if r == nil || len(r.Rounds) == 0 {
@@ -171,6 +187,9 @@ func (f *runFlags) one(c *cobra.Command, s *scenarios.Scenario) (*sim.Result, er
 	files, werr := reports.Write(dir, r)
 	if werr != nil {
 		werr = failed("%s: results not written: %w", s.Name, werr)
+	}
+	if terr := f.writeTrace(c.ErrOrStderr(), r); terr != nil && werr == nil {
+		werr = terr
 	}
 	if perr := f.print(c.OutOrStdout(), r, dir, files); perr != nil && werr == nil {
 		werr = failure{perr}
