@@ -58,8 +58,8 @@ func (row *timelineRow) shade(segment int32) float64 {
 
 // A row for a link is low, and links are left out where they are too many to see.
 const (
-	linkRowHeight vg.Length = 11
-	mostLinkRows            = 16
+	linkRowHeight = vg.Length(11)
+	mostLinkRows  = 16
 )
 
 // timelineRows returns the rows from top to bottom: stages, then what connects them.
