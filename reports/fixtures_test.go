@@ -80,6 +80,10 @@ func tieredResult() *sim.Result {
 		s.Bypasses, s.Traded = s.Misses/16, s.Unique*3/4*256
 		s.StoreReads, s.StoreWrites = s.Misses/2, s.WriteBacks/2
 	}
+	r.Links = []sim.Link{
+		{Name: "leaf 0 -> spine 1", Bytes: 3_200_000_000, Use: 0.931, Busy: 0.98},
+		{Name: "v100-32:3 -> leaf 0", Bytes: 812_000_000, Use: 0.25, Busy: 0.4},
+	}
 	r.Stalls = []sim.Stall{
 		{Cause: "slots", Time: 2 * time.Millisecond, Share: 0.125},
 		{Cause: "ssd", Time: 10 * time.Millisecond, Share: 0.625},

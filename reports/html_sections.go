@@ -190,6 +190,9 @@ func stagesSection(r *sim.Result) section {
 	if p, ok := stallsPart(r); ok {
 		s.Parts = append(s.Parts, p)
 	}
+	if p, ok := linksPart(r); ok {
+		s.Parts = append(s.Parts, p)
+	}
 	return s
 }
 
@@ -204,6 +207,19 @@ func stallsPart(r *sim.Result) (part, bool) {
 		t.Rows[i][1] = stacked(formatShare(st.Share), htmlBar{Name: formatShare(st.Share), Colour: "var(--c1)", Width: 100 * st.Share})
 	}
 	return part{Heading: "Stalls by cause", Table: t, Notes: []string{"How long stages waited for embedding rows, summed over stages."}}, true
+}
+
+// linksPart says what the busiest links of the cluster's network did.
+func linksPart(r *sim.Result) (part, bool) {
+	if len(r.Links) == 0 {
+		return part{}, false
+	}
+	t := &htmlTable{Label: "Busiest links", Wide: true, Head: []htmlHead{{"link", false}, {"of what it can carry", false}, {"used", true}, {"busy", true}, {"carried", true}}}
+	for i, l := range r.Links {
+		t.add(printable(l.Name), "", formatShare(l.Use), formatShare(l.Busy), formatBytes(float64(l.Bytes)))
+		t.Rows[i][1] = stacked(formatShare(l.Use), htmlBar{Name: formatShare(l.Use), Colour: "var(--c1)", Width: 100 * l.Use})
+	}
+	return part{Heading: "Busiest links", Table: t, Notes: []string{"Links of the cluster's network that carried most for what they can in all the time; busy is the share of the time with something on them."}}, true
 }
 
 // memoryUses are the parts of a stage's memory.

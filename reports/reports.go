@@ -123,6 +123,10 @@ func checkFinite(r *sim.Result) error {
 	for _, s := range r.Stalls {
 		check(s.Share, "share of stalls for %q", s.Cause)
 	}
+	for _, l := range r.Links {
+		check(l.Use, "use of link %q", l.Name)
+		check(l.Busy, "busy share of link %q", l.Name)
+	}
 	if r.Sweep != nil {
 		for i, p := range r.Sweep.Points {
 			check(p.HitRatio, "hit ratio of sweep point %d", i+1)

@@ -25,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryLinks, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -254,6 +254,18 @@ func stallCause(cause string) string {
 		return cause + ": " + meaning
 	}
 	return cause
+}
+
+// summaryLinks says which links of the cluster's network carried most for what they can.
+func summaryLinks(w io.Writer, r *sim.Result, width int) error {
+	if len(r.Links) == 0 {
+		return nil
+	}
+	g := grid{columns: []column{{"busiest links", false, true}, {"carried", true, false}, {"used", true, false}, {"busy", true, false}}}
+	for _, l := range r.Links {
+		g.add(printable(l.Name), formatBytes(float64(l.Bytes)), formatShare(l.Use), formatShare(l.Busy))
+	}
+	return g.render(w, width)
 }
 
 // summaryCurves says what the scenario gives every embedding layer.

@@ -31,6 +31,9 @@ type Result struct {
 	// Stalls says what stages waited for when they waited for embedding rows, in the
 	// order of the way of a row; causes without a wait are left out.
 	Stalls []Stall `json:"stalls,omitempty"`
+	// Links are those of the cluster's network that carried most for what they can, the
+	// first one most; absent without a network.
+	Links []Link `json:"links,omitempty"`
 	// CacheStats are FBGEMM's counters over all slot tables; nil: there are none.
 	CacheStats *slots.CacheStats `json:"cache_stats,omitempty"`
 	// Sweep holds what the target scheme would do with other slot tables.
@@ -44,6 +47,14 @@ type Result struct {
 	// Resolved is the scenario as it was run, in TOML: with defaults and what the
 	// command line changed. It can be run again.
 	Resolved string `json:"resolved,omitempty"`
+}
+
+// Link is what a link of the cluster's network did in the run.
+type Link struct {
+	Name  string  `json:"name"`  // what it joins
+	Bytes int64   `json:"bytes"` // carried
+	Use   float64 `json:"use"`   // of what it could have carried in all the time, 0 to 1
+	Busy  float64 `json:"busy"`  // share of the time with something on it
 }
 
 // Scheme is the target scheme and how busy its stages were.

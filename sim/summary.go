@@ -13,7 +13,7 @@ import (
 // version are the caller's to fill in.
 func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.Policy, fidelity placement.Fidelity) *Result {
 	p, pl := job.Problem, job.Plan
-	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl), Timeline: run.Timeline}
+	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl), Timeline: run.Timeline, Links: run.Links}
 	r.Scheme.Placement, r.Scheme.Fitness = policy.Name, string(fidelity)
 	r.Search = &Search{Evaluations: outcome.Evaluations, Repeats: outcome.Repeats, Certificate: outcome.Certificate, Stopped: outcome.Stopped}
 	for _, g := range outcome.History {

@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"stowage/sim/network"
@@ -215,4 +218,28 @@ func (t *topology) sync(stage int, alone time.Duration, done func()) {
 		return
 	}
 	s.plan.Run(t.net, s.route, s.bytes, done)
+}
+
+// MostLinks is how many links a run reports.
+const MostLinks = 8
+
+// busiest returns the links that carried most until a time for what they can.
+func (t *topology) busiest(elapsed time.Duration) (links []Link) {
+	if elapsed <= 0 {
+		return nil
+	}
+	for i := range t.graph.Links() {
+		id := network.LinkID(i)
+		bytes := t.net.Carried(id)
+		if bytes == 0 {
+			continue
+		}
+		links = append(links, Link{
+			Name: t.graph.LinkName(id), Bytes: int64(math.Round(bytes)),
+			Use:  min(1, bytes/float64(t.graph.Capacity(id))/elapsed.Seconds()),
+			Busy: t.net.Busy(id).Seconds() / elapsed.Seconds(),
+		})
+	}
+	slices.SortStableFunc(links, func(a, b Link) int { return cmp.Compare(b.Use, a.Use) })
+	return links[:min(len(links), MostLinks)]
 }

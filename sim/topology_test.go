@@ -161,3 +161,25 @@ func TestTopologiesAreDeterministic(t *testing.T) {
 		}
 	}
 }
+
+// The links that a run reports: what crosses an oversubscribed leaf uses its uplink most.
+func TestBusiestLinks(t *testing.T) {
+	n := hw.Network{Topology: hw.LeafSpine, NodesPerLeaf: 2, Spines: 1, Oversubscription: 8}
+	run := train(t, split(t, racks(1, 4), n, 0, 2.5e8, network.RingAlgorithm))
+	if len(run.Links) != MostLinks {
+		t.Fatalf("%d links: %+v", len(run.Links), run.Links)
+	}
+	for i, l := range run.Links {
+		uplink := l.Name == "leaf 0 -> spine 0" || l.Name == "spine 0 -> leaf 0" || l.Name == "leaf 1 -> spine 0" || l.Name == "spine 0 -> leaf 1"
+		if uplink != (i < 4) {
+			t.Errorf("link %d is %q", i, l.Name)
+		}
+		// Two rounds, in each of which every hop of the ring carries 3/2 of 1 GB.
+		if l.Bytes != 3e9 || l.Use > l.Busy*(1+1e-9) || l.Busy > 1 || i < 4 && l.Use < 0.99 {
+			t.Errorf("link %d: %+v", i, l)
+		}
+	}
+	if own := train(t, split(t, racks(1, 4), hw.Network{}, 0, 2.5e8, "")); own.Links != nil {
+		t.Errorf("without a network: %+v", own.Links)
+	}
+}

@@ -114,6 +114,10 @@ type Run struct {
 
 	// Timeline is nil when nothing was recorded, or the step did not end.
 	Timeline *Timeline
+
+	// Links are the MostLinks of the cluster's network that carried most for what they
+	// can, in this order; nil without a network.
+	Links []Link
 }
 
 // WarmCounts sums the counts of the rounds from one on, over all slot tables.
@@ -345,6 +349,9 @@ func (t *training) finish() *Run {
 	}
 	for i := range t.feeds {
 		run.Usage[i] = t.exec.Usage(i)
+	}
+	if t.wires.topology != nil {
+		run.Links = t.wires.topology.busiest(run.Elapsed)
 	}
 	run.counts = make([]slots.Counts, t.done)
 	for r := range run.Rounds {
