@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"stowage/hw"
 )
 
 // assignment is a search for the best scheme whose stages are all layers of a
@@ -69,14 +71,16 @@ func (s *search) exactByType() error {
 // incumbent looks for a good scheme: the best convex one, if that is quickly
 // found, then local search, then swaps of two layers.
 func (s *search) incumbent() error {
+	if !exactClimbs {
+		return nil
+	}
 	if x, err := newProof(s); err == nil && x.ideals != nil {
 		x.limit, x.scout = 1, true
 		if err := x.run(); err != nil && s.stopped() != nil {
 			return err
 		}
 	}
-	s.opt.Seed = 0 // the answer must not depend on it
-	if err := runLocal(s); err != nil {
+	if err := s.local(); err != nil {
 		return err
 	}
 	return s.swaps()
@@ -120,7 +124,9 @@ func (s *search) newAssignment() *assignment {
 	}
 	for _, kind := range a.r.kinds() {
 		for i := 1; i < len(kind); i++ {
-			a.like[kind[i]] = kind[i-1]
+			if p.linked(kind[i-1], kind[i]) {
+				a.like[kind[i]] = kind[i-1]
+			}
 		}
 	}
 	for l := range p.layers {
@@ -139,6 +145,23 @@ func (s *search) newAssignment() *assignment {
 	a.weigh()
 	return a
 }
+
+// linked reports whether two pools are alike in all their links, and so at the
+// recurrence's fidelity too, whose relaxation leaves communication out.
+func (p *Problem) linked(t, u int) bool {
+	a, b := &p.Cluster.Pools[t], &p.Cluster.Pools[u]
+	if a.Inside != b.Inside || !sameLink(&a.Node.NIC, &b.Node.NIC) || !sameLink(&a.Node.PeerLink, &b.Node.PeerLink) {
+		return false
+	}
+	for v := range p.pools {
+		if v != t && v != u && (p.links[t*p.pools+v] != p.links[u*p.pools+v] || p.links[v*p.pools+t] != p.links[v*p.pools+u]) {
+			return false
+		}
+	}
+	return p.links[t*p.pools+u] == p.links[u*p.pools+t]
+}
+
+func sameLink(a, b *hw.Link) bool { return a.Bandwidth == b.Bandwidth && a.Latency == b.Latency }
 
 // weigh finds weights by raising those of pools that get more than the others when
 // every layer takes the pool where it weighs least. It keeps the best and some on
@@ -213,9 +236,7 @@ func (a *assignment) root() float64 {
 func (p *Problem) best(f Fidelity, seconds, paid float64) float64 {
 	if f == Recurrence {
 		seconds -= p.rounding()
-		for t, n := range p.count {
-			paid -= p.rounding() * p.price[t] * float64(n)
-		}
+		paid -= p.rounded()
 	}
 	if p.Objective == Cost {
 		if cost := p.costOf(paid, 1) * (1 - slack); cost > 0 {
@@ -232,6 +253,16 @@ func (p *Problem) best(f Fidelity, seconds, paid float64) float64 {
 	return float64(p.Batch) / seconds
 }
 
+// rounded is what a step is rounded by at most at the fidelity of the recurrence, in
+// USD/h x s of all devices.
+func (p *Problem) rounded() float64 {
+	sum := 0.0
+	for t, n := range p.count {
+		sum += p.rounding() * p.price[t] * float64(n)
+	}
+	return sum
+}
+
 // limit is the step time that a better scheme must be below.
 func (a *assignment) limit() float64 {
 	p, f := a.p, a.s.fitness
@@ -242,7 +273,11 @@ func (a *assignment) limit() float64 {
 	if p.Objective != Cost && f.Feasible {
 		t = min(t, float64(p.Batch)/f.Throughput)
 	}
-	return t * (1 - exactTolerance/2)
+	t *= 1 - exactTolerance/2
+	if a.s.opt.Fidelity == Recurrence {
+		t += p.rounding()
+	}
+	return t
 }
 
 // place puts layer l and those behind it on pools in every way that may be better.
@@ -405,7 +440,11 @@ func (a *assignment) promising(l int) bool {
 			return false
 		}
 	}
-	cost, f := p.costOf(a.cost+a.least[l], 1)*(1-slack), a.s.fitness
+	paid, f := a.cost+a.least[l], a.s.fitness
+	if a.s.opt.Fidelity == Recurrence {
+		paid -= p.rounded()
+	}
+	cost := p.costOf(paid, 1) * (1 - slack)
 	if p.MaxCost > 0 && cost > p.MaxCost*(1+slack) {
 		return false
 	}

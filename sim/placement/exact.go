@@ -50,6 +50,18 @@ func runExact(s *search) error {
 // relaxations leave something out.
 var exactEnumerates = 1 << 17 // tests lower it
 
+// exactClimbs says that `exact` begins its longer proofs with a local search.
+var exactClimbs = true // tests turn it off, to see that proofs find what it would
+
+// local looks for a good scheme to begin a proof with.
+func (s *search) local() error {
+	if !exactClimbs {
+		return nil
+	}
+	s.opt.Seed = 0 // the answer must not depend on it
+	return runLocal(s)
+}
+
 // branches is after how many branches `exact` gives up: a problem of more spans of
 // layers gets fewer.
 func (p *Problem) branches() int {
@@ -156,6 +168,9 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 	first := interval{lo: r.shortest(), hi: math.Inf(1)}
 	if p.MinThroughput > 0 {
 		first.hi = float64(p.Batch) / (p.MinThroughput * (1 - slack)) * (1 + 1e-12)
+		if r.computeOnly || r.lanes {
+			first.hi += p.rounding()
+		}
 	}
 	if t := r.timeOf(floor); t < first.hi {
 		first.hi = t * (1 - exactTolerance/4)
@@ -313,8 +328,9 @@ func (x *proof) run() error {
 			b = x.widest()
 		}
 		if err != nil {
-			if !x.scout && !math.IsInf(b.bound, 1) {
-				x.s.prove(max(x.best, b.bound), fmt.Sprintf("no scheme is better than this bound: of %d branches, %d were open at the end", x.made+1, len(x.open)+1))
+			// What was proven of this branch may be below what others may have.
+			if bound := max(x.best, b.bound, x.widest().bound); !x.scout && !math.IsInf(bound, 1) {
+				x.s.prove(bound, fmt.Sprintf("no scheme is better than this bound: of %d branches, %d were open at the end", x.made+1, len(x.open)+1))
 			}
 			return err
 		}
@@ -341,8 +357,7 @@ func (x *proof) cheaper() error {
 
 // climb looks for a better scheme than relaxations came by.
 func (x *proof) climb() error {
-	x.s.opt.Seed = 0 // the answer must not depend on it
-	if err := runLocal(x.s); err != nil {
+	if err := x.s.local(); err != nil {
 		return err
 	}
 	if f := x.s.fitness; f.Feasible {
@@ -371,6 +386,9 @@ func (x *proof) expand(b *branch) error {
 		r.domain = b.domain
 	}
 	rt, bound, err := r.solve(x.oracle(r), x.best, x.seen)
+	if err == nil {
+		err = x.s.over // a route was not evaluated
+	}
 	if err != nil {
 		b.bound = min(b.bound, bound)
 		return err

@@ -69,8 +69,16 @@ func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price floa
 	return p.fitness(step, price)
 }
 
-// rounding is how much shorter than the sum of its times a step can be, in seconds:
-// the recurrence counts whole nanoseconds, on a path of at most so many operations.
+// rounding is how much shorter than the sum of its times a step can be, in seconds.
+// The recurrence counts whole nanoseconds: a pass through a segment may lose half of
+// one, a transfer three halves (measured time, latency and bytes are rounded each).
+// The paths by which bounds go are those of one micro-batch through all segments and
+// back, and of all others through one stage, which has several segments where it is
+// all layers of a pool, or over one link in one direction.
 func (p *Problem) rounding() float64 {
-	return 1e-9 * float64(p.Microbatches+2*p.layers)
+	segments := 1
+	if p.byPool {
+		segments = (p.layers + 1) / 2
+	}
+	return 0.5e-9 * float64(p.Microbatches*max(2*segments, 3)+8*p.layers)
 }

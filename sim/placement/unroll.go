@@ -80,8 +80,7 @@ func (s *search) exactUnrolled() error {
 	if err := s.p.exactable(); err != nil {
 		return err
 	}
-	s.opt.Seed = 0 // the answer must not depend on it
-	if err := runLocal(s); err != nil {
+	if err := s.local(); err != nil {
 		return err
 	}
 	s.bounded(true)                          // by computation alone
@@ -139,9 +138,9 @@ func (u *unroll) bind() (none bool, err error) {
 		if q > 0 && math.IsInf(u.time, 1) {
 			continue
 		}
-		t := u.time
+		t := u.time + u.p.rounding() // what a stage may seem to take
 		if q > 0 { // t may be without end
-			t -= float64(q) * t / unrollShare
+			t -= float64(q) * u.time / unrollShare
 		}
 		_, none, err := u.o.bind(t*(1+exactTolerance/4), u.p.priceCap(), false)
 		if err != nil && !errors.Is(err, errNone) {
@@ -316,15 +315,18 @@ func (u *unroll) affords(l *label, a, pool int, fill float64) bool {
 // some part of f + b:
 //
 //	M (f + b) <= (T - r) / (1 - part (w - 1) / M).
+//
+// Nothing is kept where rows are fetched, beside all that.
 func (u *unroll) kept(a int) float64 {
-	if !u.o.r.follow || math.IsInf(u.time, 1) {
+	if !u.o.r.follow || math.IsInf(u.time, 1) || len(u.p.slotted) > 0 {
 		return 0
 	}
 	if u.o.r.windowAfter(0) >= u.m {
 		return u.taken
 	}
 	w := u.o.r.windowAfter(len(u.stages) + a - 1) // each layer before may be a stage
-	return u.time - (u.time-u.taken)/(1-u.part*(w-1)/u.m)
+	rest := u.time + u.p.rounding()
+	return rest - (rest-u.taken)/(1-u.part*(w-1)/u.m)
 }
 
 // extend adds a stage unless no scheme that ends in these stages can be better.
@@ -352,6 +354,9 @@ func (u *unroll) least(pool, a, end, k int) float64 {
 	}
 	weights := u.o.memory[pool].weights
 	st := placed{pool, k, (weights[end] - weights[a]) * p.push / 2 * (1 - slack)}
+	if !(st.weights > 0) { // it has nothing to agree on
+		return 0
+	}
 	least := p.syncSeconds(&st, 0)
 	if st.devices = max(k, p.perNode[pool]+1); st.devices <= p.count[pool] {
 		least = min(least, p.syncSeconds(&st, 0))
