@@ -220,11 +220,11 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		}
 		known = max(known, seen(rt))
 		value = max(value, known)
-		price := rt.price
+		price := rt.price // its time is rounded, and may seem to be above t
 		if any {
 			price = 0
 		}
-		open = append(open, interval{lo: in.lo, hi: math.Nextafter(rt.time, 0), price: price, reached: true})
+		open = append(open, interval{lo: in.lo, hi: math.Nextafter(min(rt.time, t), 0), price: price, reached: true})
 		if t < in.hi {
 			open = append(open, interval{lo: t, hi: in.hi, price: in.price, reached: true})
 		}
