@@ -139,7 +139,7 @@ func (u *unroll) bind() (none bool, err error) {
 			continue
 		}
 		t := u.time + u.p.rounding() // what a stage may seem to take
-		if q > 0 { // t may be without end
+		if q > 0 {                   // t may be without end
 			t -= float64(q) * u.time / unrollShare
 		}
 		_, none, err := u.o.bind(t*(1+exactTolerance/4), u.p.priceCap(), false)
