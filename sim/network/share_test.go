@@ -2,6 +2,7 @@ package network
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func active(n *Network) (flows []*flow) {
 }
 
 // checkSame holds the rates against a solve of all links from empty.
-func checkSame(t *rapid.T, n *Network) {
+func checkSame(t failer, n *Network) {
 	twin := newEager(nil)
 	for _, l := range n.links {
 		twin.Link(l.name, unit.Rate(l.capacity))
@@ -75,7 +76,7 @@ func checkSame(t *rapid.T, n *Network) {
 }
 
 // checkBooks holds cells, groups and heaps against the transfers themselves.
-func checkBooks(t *rapid.T, n *Network) {
+func checkBooks(t failer, n *Network) {
 	if len(n.fresh.flows)+len(n.fresh.col) > 0 {
 		t.Fatalf("%d transfers were left without a rate", len(n.fresh.flows))
 	}
@@ -111,7 +112,7 @@ func checkBooks(t *rapid.T, n *Network) {
 // checkFair is the definition of max-min fairness (Bertsekas and Gallager, Data
 // Networks, 2nd ed., 6.5.2, recalled): rates are fair exactly when every transfer has a bottleneck,
 // a saturated link of its path on which no transfer is faster.
-func checkFair(t *rapid.T, n *Network) {
+func checkFair(t failer, n *Network) {
 	const tolerance = 1e-9
 	load, fastest := make([]float64, len(n.links)), make([]float64, len(n.links))
 	flows := active(n)
@@ -344,4 +345,53 @@ func TestScaling(t *testing.T) {
 			}
 		}
 	})
+}
+
+// failer is what a *testing.T and a *rapid.T have in common.
+type failer interface{ Fatalf(string, ...any) }
+
+// Drawn networks are small. On large ones, where many transfers share bottlenecks and
+// thresholds cut solves short, every solve is fair, too, and the textbook's.
+func TestLargeIsFair(t *testing.T) {
+	for seed := range uint64(4) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var capacities []unit.Rate
+		for range 40 {
+			capacities = append(capacities, []unit.Rate{1e9, 2e9, unit.Rate(1e8 * math.Exp(5*r.Float64()))}[r.IntN(3)])
+		}
+		e, n, _ := build(capacities)
+		solves := 0
+		n.again = func() {
+			n.resolve()
+			checkFair(t, n)
+			checkSame(t, n)
+			checkBooks(t, n)
+			solves++
+		}
+		var moves []move
+		for range 250 {
+			m := move{
+				start: time.Duration(r.IntN(int(sec))), bytes: 1e9 * r.ExpFloat64(),
+				path: make([]LinkID, 1+r.IntN(4)), // a link may come twice
+			}
+			if r.IntN(3) == 0 {
+				m.start = time.Duration(r.IntN(10)) * 100 * ms // several at an instant
+			}
+			for i := range m.path {
+				m.path[i] = LinkID(r.IntN(len(capacities)))
+			}
+			if r.IntN(5) == 0 {
+				m.limit = unit.Rate(1e7 * math.Exp(4*r.Float64()))
+			}
+			moves = append(moves, m)
+		}
+		start(e, n, moves)
+		run(t, e)
+		if err := n.Check(); err != nil {
+			t.Error(err)
+		}
+		if solves < 300 {
+			t.Errorf("%d solves", solves)
+		}
+	}
 }
