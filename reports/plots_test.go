@@ -20,6 +20,7 @@ import (
 	"gonum.org/v1/plot/vg/recorder"
 	"pgregory.net/rapid"
 
+	"stowage/hw"
 	"stowage/sim"
 )
 
@@ -366,7 +367,7 @@ func TestDeviceColours(t *testing.T) {
 	if want := []string{"a100-40", "ascend-910", "t4", "v100-32", "xeon-6148"}; !slices.Equal(devices, want) {
 		t.Errorf("devices are %v, want %v", devices, want)
 	}
-	for device, want := range map[string]any{"a100-40": orange, "t4": vermillion, "v100-32": purple, "ascend-910": green, "xeon-6148": skyBlue} {
+	for device, want := range map[string]any{"a100-40": blend(vermillion, white, 0.3), "t4": yellow, "v100-32": orange, "ascend-910": green, "xeon-6148": skyBlue} {
 		if colours[device] != want {
 			t.Errorf("%s is %v, want %v", device, colours[device], want)
 		}
@@ -386,6 +387,29 @@ func TestDeviceColours(t *testing.T) {
 			t.Errorf("%s and %s have one colour", device, other)
 		}
 		seen[c] = device
+	}
+}
+
+// Every shipped device type has one colour of its own, and keeps it whatever is beside it.
+func TestShippedColours(t *testing.T) {
+	seen := map[any]string{}
+	for _, d := range hw.Devices() {
+		c, ok := shippedColours[d.Name]
+		if !ok {
+			t.Errorf("%s has no colour", d.Name)
+		}
+		if other, ok := seen[c]; ok {
+			t.Errorf("%s and %s have one colour", d.Name, other)
+		}
+		seen[c] = d.Name
+		kind := map[string]string{d.Name: string(d.Kind), "a-new-one": string(d.Kind)}
+		of := coloursByKind([]string{"a-new-one", d.Name}, kind)
+		if of[d.Name] != c || of["a-new-one"] == c {
+			t.Errorf("%s is %v beside a new device type, which is %v", d.Name, of[d.Name], of["a-new-one"])
+		}
+	}
+	if len(seen) != len(shippedColours) {
+		t.Errorf("%d colours for %d device types", len(shippedColours), len(seen))
 	}
 }
 

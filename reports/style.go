@@ -47,10 +47,7 @@ var kindColours = map[string][]color.RGBA{
 	"npu": {green, {0x7F, 0xCE, 0xB9, 0xFF}},
 }
 
-// deviceColours gives a colour to every device type of the scheme. Within its
-// kind a device type takes the colour of its place in the order of names, so
-// that two results with the same device types use the same colours. More types
-// than colours: the family starts again, lighter.
+// deviceColours gives a colour to every device type of the scheme.
 func deviceColours(r *sim.Result) (devices []string, of map[string]color.RGBA) {
 	kind := schemeKinds(r)
 	devices = slices.Sorted(maps.Keys(kind))
@@ -83,25 +80,6 @@ func sweepColours(r *sim.Result) map[string]color.RGBA {
 		}
 	}
 	return coloursByKind(slices.Sorted(maps.Keys(kind)), kind)
-}
-
-func coloursByKind(devices []string, kind map[string]string) map[string]color.RGBA {
-	of := map[string]color.RGBA{}
-	next := map[string]int{}
-	for _, d := range devices {
-		family, ok := kindColours[kind[d]]
-		if !ok {
-			of[d] = otherGrey
-			continue
-		}
-		i := next[kind[d]]
-		next[kind[d]]++
-		of[d] = family[i%len(family)]
-		for range min(i/len(family), 3) {
-			of[d] = blend(of[d], white, 0.45)
-		}
-	}
-	return of
 }
 
 // blend mixes share of b into a. Mixed colours are used instead of transparent

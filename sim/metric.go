@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
 // Metric is one headline number of a run.
@@ -52,6 +53,30 @@ func (ms Metrics) MarshalJSON() ([]byte, error) {
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, in its order.
+func (ms *Metrics) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("metrics are no JSON object")
+	}
+	*ms = nil
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var v struct {
+			Value float64 `json:"value"`
+			Unit  string  `json:"unit"`
+		}
+		if err := dec.Decode(&v); err != nil {
+			return fmt.Errorf("metric %v: %w", name, err)
+		}
+		*ms = append(*ms, Metric{name.(string), v.Value, v.Unit}) // keys of JSON objects are strings
+	}
+	return nil
 }
 
 // MetricKind says how to read a metric: what it means, its unit, which direction is better.

@@ -55,7 +55,7 @@ not be written; 2 the input is wrong.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(newInit(), newRun(), newCompare(), newBench(), newReplay(), newCheck(), newList(), newExplain(), newSchema())
+	root.AddCommand(newInit(), newRun(), newCompare(), newBench(), newReplay(), newPlot(), newCheck(), newList(), newExplain(), newSchema())
 	strictHelp(root)
 	return root
 }

@@ -1,0 +1,63 @@
+package reports
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"codeberg.org/go-pdf/fpdf"
+	xfont "golang.org/x/image/font"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgpdf"
+)
+
+// fixPDF makes PDFs functions of what is drawn: the library stamps the time of day, and
+// lists resources in the order of a map.
+var fixPDF = sync.OnceFunc(func() {
+	fpdf.SetDefaultCreationDate(time.Unix(0, 0).UTC())
+	fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
+	fpdf.SetDefaultCatalogSort(true)
+})
+
+func renderPDF(w io.Writer, p picture) error {
+	fixPDF()
+	c := pdfCanvas{vgpdf.New(p.w, p.h)}
+	p.draw(draw.New(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// pdfCanvas is a vgpdf.Canvas that can write. That one hands on UTF-8 where its fonts have
+// the code page 1252; it asks for bold fonts under another style than it registers them,
+// and embeds the same file for all: so what is bold elsewhere is not in a PDF.
+type pdfCanvas struct{ *vgpdf.Canvas }
+
+// FillString implements vg.Canvas.
+func (c pdfCanvas) FillString(f font.Face, at vg.Point, s string) {
+	if f.Font.Weight == xfont.WeightBold {
+		f = font.DefaultCache.Lookup(sans, f.Font.Size)
+	}
+	c.Canvas.FillString(f, at, codePage(s))
+}
+
+// codePage writes text in the code page 1252; what it does not have becomes "?".
+func codePage(s string) string {
+	var b bytes.Buffer
+	for _, r := range s {
+		if c, ok := charmap.Windows1252.EncodeRune(r); ok && c != encoding.ASCIISub {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	return b.String()
+}

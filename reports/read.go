@@ -1,0 +1,34 @@
+package reports
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"stowage/sim"
+)
+
+// ReadResult reads what JSON wrote: a result.json. Fields that a later version added are
+// left out.
+func ReadResult(data []byte) (*sim.Result, error) {
+	var r sim.Result
+	if err := json.Unmarshal(data, &r); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return nil, fmt.Errorf("no result of a run: %s is a %s", wrong.Field, wrong.Value)
+		}
+		return nil, fmt.Errorf("no result of a run: %w", err)
+	}
+	// What every result has; a comparison or some other JSON has not.
+	if r.Version == "" || len(r.Metrics) == 0 || r.Scheme.Placement == "" {
+		return nil, errors.New("no result of a run: it has no version, metrics or scheme; `stowage run` writes result.json")
+	}
+	for i := range r.Scheme.Stages {
+		for _, l := range r.Scheme.Stages[i].Layers {
+			if l < 0 || l >= len(r.Scheme.Layers) {
+				return nil, fmt.Errorf("no result of a run: stage %d has layer %d of %d", i+1, l, len(r.Scheme.Layers))
+			}
+		}
+	}
+	return &r, checkFinite(&r)
+}
