@@ -33,9 +33,18 @@ type ideals struct {
 	live  [][]int32 // per ideal: its layers that others read from
 }
 
-// newIdeals lists a model's ideals. It errs beyond the limits for so many kinds.
-func newIdeals(p *Problem, kinds int) (*ideals, error) {
-	id := &ideals{p: p}
+// MaxConvexCodes bounds the ways in which pools can be in use at a cut.
+const MaxConvexCodes = 1 << 12
+
+// newIdeals lists a model's ideals. It errs beyond the limits for these kinds of
+// pools.
+func newIdeals(p *Problem, kinds [][]int) (*ideals, error) {
+	id, codes := &ideals{p: p}, 1
+	for _, k := range kinds {
+		if codes *= len(k) + 1; codes > MaxConvexCodes {
+			return nil, fmt.Errorf("exact would keep more than MaxConvexCodes = %d sets of pools in use at a cut: use another policy, or merge = %q", MaxConvexCodes, Contiguous)
+		}
+	}
 	before := make([]layerSet, p.layers)
 	width := (p.layers + 63) / 64
 	for l := range before {
@@ -68,7 +77,7 @@ func newIdeals(p *Problem, kinds int) (*ideals, error) {
 			}
 		}
 	}
-	return id, id.pair(kinds)
+	return id, id.pair(len(kinds))
 }
 
 func within(a, b layerSet) bool {

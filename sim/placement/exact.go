@@ -109,7 +109,7 @@ func newProof(s *search) (*proof, error) {
 	}
 	r := newRelaxation(s.p, x.s.opt.Fidelity)
 	var err error
-	x.ideals, err = newIdeals(s.p, len(r.kinds()))
+	x.ideals, err = newIdeals(s.p, r.kinds())
 	return x, err
 }
 

@@ -3,6 +3,7 @@ package placement
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 )
 
@@ -40,7 +41,7 @@ const words = 4 // of a label's counts
 
 var (
 	errNone   = errors.New("no route")
-	errLabels = errors.New("more than MaxLabels partial routes")
+	errLabels = budgetError(fmt.Sprintf("MaxLabels = %d partial routes", MaxLabels))
 )
 
 // router finds the cheapest route for a step time: a shortest path in a graph
