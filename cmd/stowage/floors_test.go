@@ -54,8 +54,9 @@ var owners = []struct {
 var testOnly = []string{
 	"pgregory.net/rapid", "github.com/google/go-cmp", "go.uber.org/goleak",
 	"github.com/rogpeppe/go-internal/testscript",
-	"github.com/klauspost/compress",    // to make compressed trace files
-	"github.com/parquet-go/parquet-go", // to make Parquet files
+	"github.com/santhosh-tekuri/jsonschema/v6", // to check scenarios and results by their schemas
+	"github.com/klauspost/compress",            // to make compressed trace files
+	"github.com/parquet-go/parquet-go",         // to make Parquet files
 }
 
 // topLevel is what lies at the top of the repository beside dot-files.
