@@ -37,6 +37,8 @@ var owners = []struct {
 	{"github.com/fschuetz04/simgo", []string{"sim/engine"}},
 	{"gonum.org/v1/plot", []string{"reports"}},
 	{"golang.org/x/image", []string{"reports"}},
+	{"golang.org/x/text/encoding", []string{"reports"}},
+	{"codeberg.org/go-pdf/fpdf", []string{"reports"}}, // what gonum/plot writes PDF with
 	{"github.com/jedib0t/go-pretty/v6", []string{"reports"}},
 	{"golang.org/x/perf", []string{"reports"}},
 	{"github.com/BurntSushi/toml", []string{"hw/spec", "hw", "workloads", "scenarios"}},
