@@ -134,6 +134,8 @@ func TestVerdicts(t *testing.T) {
 		{"cost", []float64{5}, []float64{6}, "", Worsened},
 		{"cost", []float64{5}, []float64{4}, "", Improved},
 		{"gap", []float64{0}, []float64{0.5}, "gap=5%", Worsened}, // 5 % of nothing
+		{"gap", []float64{0}, []float64{1e-5}, "", Worsened},
+		{"gap", []float64{0.1}, []float64{0.1 + 1e-7}, "", Tolerated}, // of a bound's last digits
 		{"gap", []float64{0}, []float64{0.5}, "gap=0.5", Tolerated},
 		{"peak_slots", []float64{5}, []float64{6}, "", Moved},                       // neither way is better
 		{SearchTime, []float64{1, 2, 3, 4, 5}, []float64{2, 4, 6, 8, 10}, "", Same}, // 5 pairs prove nothing

@@ -110,7 +110,7 @@ func (r *AgainstRow) delta() string {
 // signedChange prints a change that is not zero, so that it does not look like zero.
 func signedChange(v float64) string {
 	if math.Abs(v) < 0.005 {
-		return strconv.FormatFloat(v, 'e', 0, 64) + " %"
+		return fmt.Sprintf("%+.0e %%", v)
 	}
 	return fmt.Sprintf("%+.2f %%", v)
 }

@@ -24,6 +24,9 @@ const (
 	// exactShare lets arithmetic differ in its last digits, as it does between
 	// processors that fuse multiplications and additions and those that do not.
 	exactShare = 1e-9
+	// gapAmount, in percentage points, is what that is of a gap: it is the difference of
+	// two numbers that are nearly equal.
+	gapAmount = 100 * 10 * exactShare
 	// timeShare is how much longer searches may take: less is hard to tell from what
 	// else the machine does.
 	timeShare = 0.1
@@ -41,8 +44,11 @@ func (t Thresholds) of(metric string) Threshold {
 	if one, ok := t[everyMetric]; ok && metric != SearchTime {
 		return one
 	}
-	if metric == SearchTime {
+	switch metric {
+	case SearchTime:
 		return Threshold{Share: timeShare}
+	case "gap":
+		return Threshold{Share: exactShare, Amount: gapAmount}
 	}
 	return Threshold{Share: exactShare}
 }

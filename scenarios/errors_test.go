@@ -48,6 +48,14 @@ const halves = `scheme = ["xeon-6148", "xeon-6148", "xeon-6148", "xeon-6148", "x
 var faults = []struct {
 	name, from, to, want string
 }{
+	// Expectations.
+	{"expectation without anything", "lookahead = 1\n", "lookahead = 1\n[[expect]]\nknown_gap = true\n",
+		`x.toml:24:1: expect[0]: missing key "metric" (the name of a metric of result.json, e.g. "throughput")` + "\n" +
+			`x.toml:24:1: expect[0]: missing key "value" (what the source says, in the metric's unit)` + "\n" +
+			`x.toml:24:1: expect[0]: missing key "within" (how far off is allowed, e.g. "5 %")` + "\n" +
+			`x.toml:24:1: expect[0]: missing key "source" (where the value is from: paper and table, or repository, commit and file)`},
+	{"wrong expectations", "lookahead = 1\n", "lookahead = 1\n[[expect]]\nmetric = \"troughput\"\nvalue = 0\nwithin = \"100 %\"\nsource = \"x\"\n",
+		`x.toml:25:10: expect[0].metric: unknown value "troughput"; did you mean "throughput"? (known: ` + strings.Join(metricNames(), ", ") + ")\n" + `x.toml:26:9: expect[0].value: 0: how far off a prediction is, is a share of the value` + "\n" + `x.toml:27:10: expect[0].within: "100 %": from 0 to below 100 %`},
 	// The file.
 	{"empty", fine, ``,
 		`x.toml:1:1: model: missing key "use" (the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt"))` + "\n" +

@@ -9,19 +9,20 @@ import (
 // is a section or value that may be absent.
 
 type file struct {
-	Name        string      `toml:"name"`        // default: the file's base name
-	Title       string      `toml:"title"`       // one line for people
-	Description string      `toml:"description"` // what the experiment is about, for people
-	Seed        int64       `toml:"seed"`        // of every random choice of the run
-	Model       modelFile   `toml:"model"`
-	Cluster     clusterFile `toml:"cluster"`
-	Training    trainFile   `toml:"training"`
-	Placement   placeFile   `toml:"placement"`
-	Lookups     *lookupFile `toml:"lookups"`
-	Slots       *slotsFile  `toml:"slots"`
-	Sweep       *sweepFile  `toml:"sweep"`
-	WhatIf      *whatifFile `toml:"whatif"`
-	Limits      limitsFile  `toml:"limits"`
+	Name        string       `toml:"name"`        // default: the file's base name
+	Title       string       `toml:"title"`       // one line for people
+	Description string       `toml:"description"` // what the experiment is about, for people
+	Seed        int64        `toml:"seed"`        // of every random choice of the run
+	Model       modelFile    `toml:"model"`
+	Cluster     clusterFile  `toml:"cluster"`
+	Training    trainFile    `toml:"training"`
+	Placement   placeFile    `toml:"placement"`
+	Lookups     *lookupFile  `toml:"lookups"`
+	Slots       *slotsFile   `toml:"slots"`
+	Sweep       *sweepFile   `toml:"sweep"`
+	WhatIf      *whatifFile  `toml:"whatif"`
+	Limits      limitsFile   `toml:"limits"`
+	Expect      []expectFile `toml:"expect"` // what sources say of metrics; check --run checks them
 }
 
 // modelFile names the model: a shipped one (use), or a file.

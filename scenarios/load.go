@@ -39,6 +39,7 @@ type Scenario struct {
 	Sweep       *Sweep        // nil: none
 	WhatIf      *WhatIf       // nil: no questions
 	Recording   sim.Recording // what of the run to keep, at least one step
+	Expect      []sim.Expectation
 
 	text     *source // what it was read from
 	identity identity
@@ -81,6 +82,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.whatIf()
 	b.flush()
 	b.chunks()
+	b.expectations()
 	if err := b.errs.Err(); err != nil {
 		return nil, err
 	}

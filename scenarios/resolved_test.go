@@ -18,7 +18,11 @@ func TestResolvedIsTheScenario(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
-	for _, path := range paths {
+	published, err := filepath.Glob("published/*.toml")
+	if err != nil || len(published) == 0 {
+		t.Fatalf("no published scenarios: %v", err)
+	}
+	for _, path := range append(paths, published...) {
 		s, err := Load(path)
 		if err != nil {
 			t.Fatal(err)
@@ -39,6 +43,9 @@ func TestResolvedIsTheScenario(t *testing.T) {
 		}
 		if d := cmp.Diff(s.Slots, again.Slots, cmp.AllowUnexported(ssdFile{}), cmp.Comparer(func(a, b unit.Ratio) bool { return a == b })); d != "" {
 			t.Errorf("%s: other slot tables: %s", path, d)
+		}
+		if d := cmp.Diff(s.Expect, again.Expect); d != "" {
+			t.Errorf("%s: other expectations: %s", path, d)
 		}
 		if d := cmp.Diff(s.Search.Knobs, again.Search.Knobs); d != "" {
 			t.Errorf("%s: other knobs: %s", path, d)

@@ -97,6 +97,7 @@ func words() map[string][]string {
 		"placement.genetic.selection": {"tournament", "roulette"}, "placement.genetic.crossover": {"two-point", "one-point", "uniform"},
 		"placement.genetic.duplicates": {"generation", "ever", "keep"}, "placement.local.descent": {"first", "steepest"},
 		"lookups.generator": lookups.Generators(), "lookups.format": append(lookups.Formats(), "oracleGeneral"),
+		"expect.metric":     metricNames(),
 		"slots.replacement": replacementNames(), "sweep.replacement": replacementNames(),
 		"slots.shortage": strs(slots.ShortageRules()), "slots.scope": strs(rounds.Scopes()), "slots.release": strs(rounds.Releases()),
 		"slots.write_back": strs(rounds.WriteBacks()), "slots.state": {"slot", "host"}, "slots.exchange": strs(rounds.Collectives()),

@@ -56,13 +56,21 @@ func TestShippedScenariosMatchSchema(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
-	for _, path := range paths {
+	published, err := filepath.Glob("published/*.toml")
+	if err != nil || len(published) == 0 {
+		t.Fatalf("no published scenarios: %v", err)
+	}
+	for _, path := range append(paths, published...) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(string(text), "#:schema ./"+SchemaFile+"\n") {
-			t.Errorf("%s: the first line is not #:schema ./%s, by which editors find the schema", path, SchemaFile)
+		at := "./" + SchemaFile
+		if filepath.Dir(path) != "." {
+			at = "../" + SchemaFile
+		}
+		if !strings.HasPrefix(string(text), "#:schema "+at+"\n") {
+			t.Errorf("%s: the first line is not #:schema %s, by which editors find the schema", path, at)
 		}
 		if err := bySchema(t, s, string(text)); err != nil {
 			t.Errorf("%s: %v", path, err)
