@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +78,9 @@ func openBrowser(t *testing.T) *browser {
 		_ = cmd.Wait() // it was told to go: how it went does not matter
 		oursIn.Close()
 		if t.Failed() {
-			t.Logf("the browser said:\n%s", log.String())
+			lines := strings.Split(log.String(), "\n")
+			lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "dbus/") })
+			t.Logf("the browser said:\n%s", strings.Join(lines, "\n"))
 		}
 	})
 	var target struct{ TargetID string }

@@ -37,6 +37,7 @@ type page struct {
 	Warnings                []string
 	Sections                []section
 	Charts                  []*chart
+	Timeline                *pageTimeline
 
 	CSS, ChartCSS template.CSS
 	JS, ChartJS   template.JS
@@ -58,10 +59,12 @@ type part struct {
 	Cards   []card
 	Scheme  *schemePicture
 	Chart   *chart
-	Legend  []legendEntry
-	Table   *htmlTable
-	Notes   []string
-	Pre     string
+	// Timeline is at most one of a page.
+	Timeline *pageTimeline
+	Legend   []legendEntry
+	Table    *htmlTable
+	Notes    []string
+	Pre      string
 }
 
 // legendEntry says what a colour means.
@@ -102,7 +105,7 @@ func pageOf(r *sim.Result) *page {
 		p.Warnings = append(p.Warnings, printable(w))
 	}
 	for _, make := range []func(*sim.Result) section{
-		headlineSection, schemeSection, roundsSection, slotsSection, stagesSection, memorySection,
+		headlineSection, schemeSection, roundsSection, slotsSection, stagesSection, timelineSection, memorySection,
 		tradeSection, levelsSection, sweepSection, whatIfSection, searchSection, reproduceSection,
 	} {
 		s := make(r)
@@ -111,6 +114,9 @@ func pageOf(r *sim.Result) *page {
 		}
 		p.Sections = append(p.Sections, s)
 		for i := range s.Parts {
+			if t := s.Parts[i].Timeline; t != nil {
+				p.Timeline = t
+			}
 			if c := s.Parts[i].Chart; c != nil {
 				p.Charts = append(p.Charts, c)
 				if c.Title != s.Title {

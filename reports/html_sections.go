@@ -193,6 +193,10 @@ func stagesSection(r *sim.Result) section {
 	if p, ok := linksPart(r); ok {
 		s.Parts = append(s.Parts, p)
 	}
+	if len(r.Links) > 0 {
+		s.Parts = append(s.Parts, part{Heading: "The busiest links of the network", Table: tableOf("Busiest links", linksGrid(r)),
+			Notes: []string{"What they carried, the share of what they can carry, and the share of time in which they carried anything."}})
+	}
 	return s
 }
 

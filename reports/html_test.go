@@ -46,7 +46,8 @@ func TestHTMLIsSelfContained(t *testing.T) {
 		t.Errorf("the page asks for %s", found)
 	}
 	for _, found := range regexp.MustCompile(`https?://[^\s"'<>)]*`).FindAllString(page, -1) {
-		if found != "https://github.com/leeoniya/uPlot" { // a comment that names the author
+		// A comment that names the author, and the name of a kind of XML.
+		if found != "https://github.com/leeoniya/uPlot" && found != "http://www.w3.org/2000/svg" {
 			t.Errorf("the page names %s", found)
 		}
 	}
@@ -76,6 +77,9 @@ func maliciousResult() *sim.Result {
 	r.Search.Certificate, r.Search.Stopped = evil("certificate"), evil("stopped")
 	r.Warnings = []string{evil("warning")}
 	r.Resolved = evil("resolved")
+	for i := range r.Timeline.Tracks {
+		r.Timeline.Tracks[i].Name = evil("track")
+	}
 	r.Stalls = []sim.Stall{{Cause: evil("cause"), Time: 1, Share: 1}}
 	w := askedResult().WhatIf
 	w.Price.Pool, w.Price.Ranges[0].Choice.Stages[0], w.Node.With[0].Pool = evil("price"), evil("choice"), evil("node")
@@ -102,7 +106,7 @@ var (
 // author, and no other element than those.
 func TestHTMLEscapes(t *testing.T) {
 	page := htmlOf(t, maliciousResult())
-	if n, want := len(scripts.FindAllString(page, -1)), 3; n != want {
+	if n, want := len(scripts.FindAllString(page, -1)), 4; n != want {
 		t.Errorf("%d scripts, want %d", n, want)
 	}
 	tags := attribute.ReplaceAllString(page, `=""`)
@@ -234,7 +238,7 @@ func TestHTMLByKeyboard(t *testing.T) {
 			plots++
 		}
 	}
-	if want := len(pageOf(browserPages()["rich"]).Charts); plots != want {
+	if want := len(pageOf(browserPages()["rich"]).Charts) + 1; plots != want { // and the timeline
 		t.Errorf("%d of %d charts can be reached", plots, want)
 	}
 	b.value(`(document.querySelector("#chart-throughput .plot").focus(), 0)`, &can)
@@ -243,6 +247,25 @@ func TestHTMLByKeyboard(t *testing.T) {
 	b.value(`document.querySelector("#chart-throughput [role=status]").textContent`, &status)
 	if !strings.HasPrefix(status, "round 300: ") || !strings.Contains(status, "a round ") {
 		t.Errorf("at the last round the chart says %q", status)
+	}
+	b.value(`(document.querySelector("#timeline-figure .plot").focus(), 0)`, &can)
+	var whole, half string
+	b.value(`document.documentElement.dataset.spans`, &whole)
+	b.press("End") // the whole is in view: it stays
+	b.value(`(document.querySelector("#timeline-figure [data-zoom='0.5']").click(), 0)`, &can)
+	b.press("End")
+	b.value(`document.documentElement.dataset.spans`, &half)
+	if whole == half || half == "0" {
+		t.Errorf("of %s spans the last half shows %s", whole, half)
+	}
+	b.value(`document.querySelector("#timeline-figure .says").textContent`, &status)
+	if status != "In view: 50.125 µs to 100.25 µs" {
+		t.Errorf("after zooming in and going to the end the timeline says %q", status)
+	}
+	var hovered string
+	b.value(`(() => { const e = document.querySelector("#timeline-figure [data-span]"); e.dispatchEvent(new PointerEvent("pointermove", {bubbles: true})); return document.querySelector("#timeline-figure .says").textContent })()`, &hovered)
+	if !strings.Contains(hovered, "stage 1: ") || !strings.Contains(hovered, " for ") {
+		t.Errorf("over a span the timeline says %q", hovered)
 	}
 	if said := b.complaints(); len(said) > 0 {
 		t.Errorf("%q", said)

@@ -261,11 +261,15 @@ func summaryLinks(w io.Writer, r *sim.Result, width int) error {
 	if len(r.Links) == 0 {
 		return nil
 	}
-	g := grid{columns: []column{{"busiest links", false, true}, {"carried", true, false}, {"used", true, false}, {"busy", true, false}}}
+	return linksGrid(r).render(w, width)
+}
+
+func linksGrid(r *sim.Result) *grid {
+	g := &grid{columns: []column{{"busiest links", false, true}, {"carried", true, false}, {"used", true, false}, {"busy", true, false}}}
 	for _, l := range r.Links {
 		g.add(printable(l.Name), formatBytes(float64(l.Bytes)), formatShare(l.Use), formatShare(l.Busy))
 	}
-	return g.render(w, width)
+	return g
 }
 
 // summaryCurves says what the scenario gives every embedding layer.

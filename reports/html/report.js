@@ -162,7 +162,101 @@
     });
     drawn.push(one);
   });
+  // The timeline of one step: rows of spans, of which a part is in view.
+  function timeline(data) {
+    var frame = document.getElementById("timeline-figure"), host = frame.querySelector(".plot"), says = frame.querySelector(".says");
+    var from = 0, to = data.length, ns = "http://www.w3.org/2000/svg";
+    function make(parent, name, attributes, text) {
+      var e = document.createElementNS(ns, name);
+      Object.keys(attributes).forEach(function (k) { e.setAttribute(k, attributes[k]); });
+      if (text !== undefined) e.textContent = text;
+      return parent.appendChild(e);
+    }
+    var scale = data.length < 1e3 ? [1, "ns"] : data.length < 1e6 ? [1e3, "µs"] : data.length < 1e9 ? [1e6, "ms"] : [1e9, "s"];
+    function time(t, digits) { return trim((t / scale[0]).toFixed(digits)) + " " + scale[1]; }
+    function short(s, n) { return s.length <= n ? s : s.slice(0, n - 1) + "…"; }
+    function tell(s) {
+      says.textContent = s ? data.rows[s[0]].name + ": " + data.kinds[s[3]].name + (s[4] >= 0 ? ", micro-batch " + s[4] : "") + (s[5] >= 0 && s[5] !== data.round ? " of round " + s[5] : "") +
+        ", from " + time(s[1], 3) + " for " + time(s[2] - s[1], 3) : "In view: " + time(from, 3) + " to " + time(to, 3);
+    }
+    function paint() {
+      host.textContent = "";
+      var width = Math.max(host.clientWidth, 200), gutter = width < 600 ? 92 : 190, plot = width - gutter - 10, y = 4;
+      var tops = data.rows.map(function (r) { var at = y; y += r.stage ? 26 : 14; return at; });
+      var svg = make(host, "svg", { width: width, height: y + 24 });
+      function x(t) { return gutter + (Math.min(Math.max(t, from), to) - from) / (to - from) * plot; }
+      var step = Math.pow(10, Math.floor(Math.log10((to - from) / 5)));
+      while ((to - from) / step > plot / 70) step *= (String(step)[0] === "2" ? 2.5 : 2);
+      var digits = Math.max(0, Math.ceil(-Math.log10(step / scale[0]) - 1e-9) + (String(step)[0] === "2" && step / scale[0] < 1 ? 1 : 0));
+      for (var t = Math.ceil(from / step) * step; t <= to; t += step) {
+        make(svg, "line", { x1: x(t), x2: x(t), y1: 0, y2: y });
+        make(svg, "text", { "class": "tick", x: Math.min(x(t), width - 26), y: y + 16 }, time(t, digits));
+      }
+      data.rows.forEach(function (r, i) {
+        var name = make(svg, "text", { x: 2, y: tops[i] + (r.stage ? 17 : 10) }, short(r.name, Math.floor((gutter - 6) / 6.6)));
+        make(name, "title", {}, r.name);
+        if (r.stage) make(svg, "rect", { "class": "track", x: gutter, y: tops[i] + 2, width: plot, height: 22 });
+      });
+      var shown = 0;
+      data.spans.forEach(function (s, i) {
+        if (s[2] <= from || s[1] >= to) return;
+        shown++;
+        var stage = data.rows[s[0]].stage, left = x(s[1]);
+        var e = make(svg, "rect", { x: left, y: tops[s[0]] + 2, width: Math.max(x(s[2]) - left - 0.4, 0.6), height: stage ? 22 : 10, "data-span": i });
+        e.style.fill = "var(" + data.kinds[s[3]].colour + ")";
+        if (s[5] >= 0 && s[5] !== data.round) e.setAttribute("class", "pale");
+      });
+      root.dataset.spans = shown;
+    }
+    function view(lo, hi) {
+      var length = Math.min(Math.max(hi - lo, data.length / 1e5), data.length);
+      from = Math.min(Math.max(lo, 0), data.length - length);
+      to = from + length;
+      paint();
+      tell(null);
+    }
+    function by(factor, at) {
+      if (!factor) return view(0, data.length);
+      view(at - (at - from) * factor, at + (to - at) * factor);
+    }
+    function pan(part) { var d = (to - from) * part; view(from + d, to + d); }
+    host.addEventListener("pointermove", function (e) {
+      var span = e.target.getAttribute && e.target.getAttribute("data-span"), old = host.querySelector(".chosen");
+      if (old) old.classList.remove("chosen");
+      if (span !== null) { e.target.classList.add("chosen"); tell(data.spans[span]); }
+    });
+    host.addEventListener("wheel", function (e) {
+      if (!e.ctrlKey && !e.metaKey) return; // else the page scrolls
+      e.preventDefault();
+      by(e.deltaY > 0 ? 1.25 : 0.8, from + (to - from) * 0.5);
+    }, { passive: false });
+    host.addEventListener("keydown", function (e) {
+      if (e.ctrlKey || e.metaKey || e.altKey) return;
+      switch (e.key) {
+        case "ArrowLeft": pan(-0.2); break;
+        case "ArrowRight": pan(0.2); break;
+        case "Home": pan(-1e9); break;
+        case "End": pan(1e9); break;
+        case "+": case "=": by(0.5, (from + to) / 2); break;
+        case "-": by(2, (from + to) / 2); break;
+        case "0": case "Escape": by(0); break;
+        default: return;
+      }
+      e.preventDefault();
+    });
+    frame.querySelectorAll("button").forEach(function (b) {
+      b.addEventListener("click", function () {
+        if (b.dataset.pan) pan(Number(b.dataset.pan)); else by(Number(b.dataset.zoom), (from + to) / 2);
+      });
+    });
+    paint();
+    return paint;
+  }
+  var spans = JSON.parse(document.getElementById("spans").textContent);
+  var repaint = spans && timeline(spans), painted = window.innerWidth;
+
   function fit() {
+    if (repaint && window.innerWidth !== painted) { painted = window.innerWidth; repaint(); }
     drawn.forEach(function (one) {
       var w = one.host.clientWidth;
       if (w && w !== one.plot.width) one.plot.setSize({ width: w, height: one.chart.height || 300 });
