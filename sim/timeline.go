@@ -45,6 +45,8 @@ type Timeline struct {
 	Tracks   []Track
 	Spans    []Span // by start, then by track
 	Missing  int    // spans beyond MaxSpans
+	// Memory is that of every stage in the step; nil when not all spans were kept.
+	Memory []StageMemory
 }
 
 // Track is what does one thing after the other: the devices of a stage, or a link
@@ -65,6 +67,7 @@ type Span struct {
 	Segment, To  int32 // To: of a transfer, where it ends
 	Micro, Round int32
 	Kind         SpanKind
+	channel      int32 // of a transfer
 }
 
 // recorder fills in a timeline. It records the rounds from first to last.
@@ -139,7 +142,7 @@ func (r *recorder) channels() {
 }
 
 func (r *recorder) add(s Span) {
-	if int(s.Round) < r.first || int(s.Round) > r.last || s.End == s.Start {
+	if int(s.Round) < r.first || int(s.Round) > r.last {
 		return
 	}
 	if len(r.line.Spans) == r.limit {
@@ -185,7 +188,7 @@ func (r *recorder) transfer(move func(c int, backward bool, done func())) func(c
 			lane, kind, from, to = &r.lanes[2*c+1], SpanGradient, to, from
 		}
 		s := Span{
-			Start: r.t.e.Now(), Track: lane.track, Segment: int32(from), To: int32(to), Kind: kind,
+			Start: r.t.e.Now(), Track: lane.track, Segment: int32(from), To: int32(to), Kind: kind, channel: int32(c),
 			Round: int32(lane.moved / r.pipe.Microbatches), Micro: int32(lane.moved % r.pipe.Microbatches),
 		}
 		lane.moved++
@@ -231,9 +234,12 @@ func (r *recorder) finish(done []Round) *Timeline {
 	line := &r.line
 	line.Round = min(r.round, len(done)-1)
 	line.From, line.To = done[line.Round].Start, done[line.Round].End
-	if !r.whole {
-		line.Spans = slices.DeleteFunc(line.Spans, func(s Span) bool { return s.End <= line.From || s.Start >= line.To })
+	if line.Missing == 0 {
+		line.Memory = r.memory(line.From, line.To)
 	}
+	line.Spans = slices.DeleteFunc(line.Spans, func(s Span) bool {
+		return s.End == s.Start || !r.whole && (s.End <= line.From || s.Start >= line.To)
+	})
 	slices.SortStableFunc(line.Spans, func(a, b Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Track, b.Track), cmp.Compare(a.End, b.End))
 	})

@@ -93,3 +93,20 @@ func (ev *Evaluator) params(i int) float64 {
 func wholeBytes(v float64) unit.Bytes {
 	return unit.Bytes(math.Ceil(min(v, 1<<60)))
 }
+
+// Kept returns the bytes of activations that each device of a plan's stages keeps of
+// one micro-batch, by segment: until its backward pass, or while it passes the largest
+// layer in inference.
+func (p *Problem) Kept(pl *Plan) []float64 {
+	kept := make([]float64, pl.Segment[len(pl.Segment)-1]+1)
+	for l, t := range pl.Scheme {
+		act := p.work[int(t)*p.layers+l].act / float64(pl.Stages[pl.StageOf[l]].Devices)
+		g := pl.Segment[l]
+		if p.Inference {
+			kept[g] = max(kept[g], act)
+		} else {
+			kept[g] += act
+		}
+	}
+	return kept
+}
