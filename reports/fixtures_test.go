@@ -485,5 +485,9 @@ func smallTimeline() *sim.Timeline {
 	add(sim.SpanSync, 1, -1, -1, -1, 6, 66, 90)
 	add(sim.SpanBackward, 0, 0, -1, 1, 6, 73, 93)
 	add(sim.SpanForward, 1, 2, -1, 0, 7, 95, 105)
+	line.Memory = []sim.StageMemory{
+		{Stage: 0, Points: []sim.MemoryPoint{{At: us(1000)}, {At: us(1002), Activations: 48 << 20}, {At: us(1012), Activations: 96 << 20}, {At: us(1093)}}},
+		{Stage: 1, Points: []sim.MemoryPoint{{At: us(1000)}, {At: us(1012), Buffers: 1 << 28}, {At: us(1030), Activations: 1 << 30}, {At: us(1066)}}},
+	}
 	return line
 }

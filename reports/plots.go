@@ -36,7 +36,7 @@ type Plot struct {
 
 // Plots lists all plots in the order of help and reports.
 func Plots() []Plot {
-	return []Plot{throughputPlot, stagesPlot, layersPlot, hitsPlot, policiesPlot, slotsPlot, crossoverPlot, fitnessPlot, timelinePlot}
+	return []Plot{throughputPlot, stagesPlot, layersPlot, hitsPlot, policiesPlot, slotsPlot, crossoverPlot, fitnessPlot, timelinePlot, memoryPlot}
 }
 
 // plotWidth is the width of all plots: 8.5 inches.

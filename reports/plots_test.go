@@ -144,12 +144,12 @@ func TestChoosePlots(t *testing.T) {
 		want  string
 		err   string
 	}{
-		{smallResult(), nil, "throughput stages layers hits fitness timeline", ""},
+		{smallResult(), nil, "throughput stages layers hits fitness timeline memory", ""},
 		{twelveStages(), nil, "throughput stages layers fitness timeline", ""},
-		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness timeline", ""},
+		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness timeline memory", ""},
 		{&sim.Result{}, nil, "", ""},
 		{smallResult(), []string{"hits", "stages", "hits"}, "hits stages", ""},
-		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness, timeline`},
+		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness, timeline, memory`},
 		{twelveStages(), []string{"stages", "hits"}, "", `plot "hits" needs curves of slot tables: the result of scenario "mixed" has none`},
 	} {
 		got, err := choosePlots(tc.r, tc.names)

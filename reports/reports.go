@@ -23,10 +23,11 @@ const (
 	BenchFile  = "bench.txt"
 	ReportFile = "report.html"
 	WhatIfFile = "whatif.csv" // if questions were asked
+	MemoryFile = "memory.csv" // if a step was recorded
 )
 
 // Write writes everything there is to say about r into dir, which it creates
-// when absent: result.json, rounds.csv, report.html, bench.txt, whatif.csv if r has answers, and
+// when absent: result.json, rounds.csv, report.html, bench.txt, whatif.csv if r has answers, memory.csv, and
 // NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
 // by an earlier run, are removed: what lies in dir is a function of r alone.
 //
@@ -48,13 +49,24 @@ func Write(dir string, r *sim.Result) (files []string, err error) {
 		{ReportFile, func(w io.Writer) error { return HTML(w, r) }},
 		{BenchFile, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
 	}
-	if r.WhatIf != nil {
+	for _, t := range []struct {
+		name    string
+		applies bool
+		write   func(io.Writer) error
+	}{
+		{WhatIfFile, r.WhatIf != nil, func(w io.Writer) error { return WhatIfCSV(w, r) }},
+		{MemoryFile, hasMemory(r), func(w io.Writer) error { return MemoryCSV(w, r) }},
+	} {
+		if !t.applies {
+			if err := removeAny(filepath.Join(dir, t.name)); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		texts = append(texts, struct {
 			name  string
 			write func(io.Writer) error
-		}{WhatIfFile, func(w io.Writer) error { return WhatIfCSV(w, r) }})
-	} else if err := removeAny(filepath.Join(dir, WhatIfFile)); err != nil {
-		return nil, err
+		}{t.name, t.write})
 	}
 	for _, t := range texts {
 		path := filepath.Join(dir, t.name)

@@ -23,6 +23,7 @@ var plotTables = map[string]struct {
 	"crossover":  {sweepColumns, sweepRows},
 	"fitness":    {[]string{"generation", "evaluations", "best", "mean", "feasible"}, historyRows},
 	"timeline":   {[]string{"track", "kind", "start_ns", "end_ns", "micro_batch", "round"}, spanRows},
+	"memory":     {memoryColumns, memoryRows},
 }
 
 // CSV writes the data that the sheet shows: a header and a row for each point, exact

@@ -150,14 +150,14 @@ func drawTimeline(c draw.Canvas, r *sim.Result) {
 }
 
 // timeScale returns what seconds are multiplied by for an axis of so many, and the
-// name of the unit.
+// name of the unit: one in which the ticks stay below 1000.
 func timeScale(seconds float64) (scale float64, unit string) {
 	switch {
-	case seconds < 1e-6:
+	case seconds < 0.8e-6:
 		return 1e9, "ns"
-	case seconds < 1e-3:
+	case seconds < 0.8e-3:
 		return 1e6, "µs"
-	case seconds < 1:
+	case seconds < 0.8:
 		return 1e3, "ms"
 	}
 	return 1, "s"
