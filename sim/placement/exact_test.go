@@ -89,6 +89,14 @@ func randomSpec(r *rand.Rand, merge Merge) Spec {
 	return s
 }
 
+// drawn returns how many of n random problems a test tries: a tenth under -short.
+func drawn(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // checkExact compares exact with exhaustive on one problem.
 func checkExact(t *testing.T, i int, p *Problem, fidelity ...Fidelity) (feasible bool) {
 	t.Helper()
@@ -119,27 +127,27 @@ func checkExact(t *testing.T, i int, p *Problem, fidelity ...Fidelity) (feasible
 
 func TestExactEqualsExhaustive(t *testing.T) {
 	feasible := 0
-	for i := range 1500 {
+	for i := range drawn(1500) {
 		p := mustProblem(t, randomSpec(rand.New(rand.NewPCG(uint64(i), 1)), Contiguous))
 		if checkExact(t, i, p) {
 			feasible++
 		}
 	}
-	t.Logf("%d of 1500 feasible", feasible)
+	t.Log(feasible, "feasible")
 }
 
 func TestExactConvex(t *testing.T) {
 	defer func(was int) { exactEnumerates = was }(exactEnumerates)
 	exactEnumerates = 0
 	feasible := 0
-	for i := range 1000 {
+	for i := range drawn(1000) {
 		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 2)), Convex)
 		p := mustProblem(t, s)
 		if checkExact(t, i, p) {
 			feasible++
 		}
 	}
-	t.Logf("%d of 1000 feasible", feasible)
+	t.Log(feasible, "feasible")
 }
 
 // TestExactByType compares the search for scattered stages with exhaustive.
@@ -147,13 +155,13 @@ func TestExactByType(t *testing.T) {
 	defer func(was int) { exactEnumerates = was }(exactEnumerates)
 	exactEnumerates = 0
 	feasible := 0
-	for i := range 400 {
+	for i := range drawn(400) {
 		p := mustProblem(t, randomSpec(rand.New(rand.NewPCG(uint64(i), 3)), ByType))
 		if checkExact(t, i, p) {
 			feasible++
 		}
 	}
-	t.Logf("%d of 400 feasible", feasible)
+	t.Log(feasible, "feasible")
 }
 
 // TestExactRecurrence compares the search at the recurrence's fidelity with exhaustive.
@@ -161,7 +169,7 @@ func TestExactRecurrence(t *testing.T) {
 	defer func(was int) { exactEnumerates = was }(exactEnumerates)
 	exactEnumerates = 0
 	feasible, n := 0, 0
-	for i := range 400 {
+	for i := range drawn(400) {
 		s := randomSpec(rand.New(rand.NewPCG(uint64(i), 4)), Contiguous)
 		s.Communication = Overlap
 		if s.Servers == 0 {
@@ -249,6 +257,9 @@ func TestExactScattered(t *testing.T) {
 	defer func(was int) { exactNodes = was }(exactNodes)
 	exactNodes = 1 << 18 // the proof would not end
 	for i, contiguous := range []float64{17.7899, 41.7458, 33.7747, 78.6318} {
+		if i > 1 && testing.Short() {
+			break
+		}
 		p, _ := publishedProblem(t, publishedNames[i], ByType)
 		pol, _ := LookupPolicy("exact")
 		out, err := pol.Search(context.Background(), p, Options{})
@@ -297,6 +308,9 @@ func TestExactLarge(t *testing.T) {
 func BenchmarkExact(b *testing.B) {
 	for _, c := range []struct{ layers, pools int }{{16, 4}, {64, 4}, {64, 6}, {200, 4}, {800, 4}} {
 		for _, o := range []Objective{Throughput, Cost} {
+			if testing.Short() && c.layers > 64 {
+				continue
+			}
 			r := rand.New(rand.NewPCG(1, 1))
 			s := spec(chainModel(r, c.layers), randomCluster(r, c.pools))
 			s.Objective = o
