@@ -56,22 +56,4 @@ func (p *gdsf) makeRoom() int32 {
 	return s
 }
 
-func (p *gdsf) replay(keys []uint32) (misses int) {
-	t := p.t
-	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.use(s, 1)
-			continue
-		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom()
-			t.replace(s, k)
-		}
-		p.enter(s, 1)
-	}
-	return misses
-}
+func (p *gdsf) replay(keys []uint32) int { return p.t.replayBy(p, keys) }

@@ -86,22 +86,4 @@ func (p *lruLFU) makeRoom() int32 {
 	return s
 }
 
-func (p *lruLFU) replay(keys []uint32) (misses int) {
-	t := p.t
-	for _, k := range keys {
-		if s := t.index.get(k); s != none {
-			p.use(s, 1)
-			continue
-		}
-		misses++
-		var s int32
-		if t.used < len(t.keys) {
-			s = t.occupy(k)
-		} else {
-			s = p.makeRoom()
-			t.replace(s, k)
-		}
-		p.enter(s, 1)
-	}
-	return misses
-}
+func (p *lruLFU) replay(keys []uint32) int { return p.t.replayBy(p, keys) }
