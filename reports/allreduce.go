@@ -2,10 +2,7 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -49,17 +46,15 @@ func WriteAllReduces(dir string, tables []AllReduceTable) (files []string, err e
 		w:     plotWidth, h: headHeight + legendHeight(legend) + 220*vg.Length(len(tables)),
 		draw: func(c draw.Canvas) { drawAllReduces(c, tables, legend) },
 	}
-	for _, format := range plotFormats {
-		path := filepath.Join(dir, "allreduce."+format.extension)
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return files, err
-		}
-		if err := WriteFile(path, func(w io.Writer) error { return format.render(w, p) }); err != nil {
-			return files, err
-		}
-		files = append(files, path)
+	set, err := newFileSet(dir)
+	if err != nil {
+		return nil, err
 	}
-	return files, nil
+	defer set.discard()
+	if err := set.addPicture("allreduce", p); err != nil {
+		return nil, err
+	}
+	return set.commit()
 }
 
 // ranksOf returns the counts of ranks in a table, ascending and without gaps.

@@ -3,8 +3,6 @@ package reports
 import (
 	"image/color"
 	"io"
-	"os"
-	"path/filepath"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -49,41 +47,43 @@ func (p *comparePlot) picture(c *sim.Comparison) picture {
 // compare.json, compare.csv, bench.txt, and NAME.svg, NAME.png and NAME.csv of every
 // plot that applies; files of others are removed. Wall-clock figures stay out.
 //
-// Each file is replaced atomically. On an error the files written so far are
-// returned with it.
+// compare.json takes its place last: see fileSet. On an error the folder is as it was.
 func WriteComparison(dir string, c *sim.Comparison) (files []string, err error) {
 	all := []*sim.Comparison{c}
 	if err := checkComparisons(all); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	set, err := newFileSet(dir)
+	if err != nil {
 		return nil, err
 	}
-	write := func(name string, write func(io.Writer) error) {
-		if err != nil {
-			return
-		}
-		path := filepath.Join(dir, name)
-		if err = WriteFile(path, write); err == nil {
-			files = append(files, path)
+	defer set.discard()
+	for _, t := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{CompareFile, func(w io.Writer) error { return CompareJSON(w, all) }},
+		{CompareCSVFile, func(w io.Writer) error { return CompareCSV(w, all) }},
+		{BenchFile, func(w io.Writer) error { return CompareBench(w, all) }},
+	} {
+		if err := set.add(t.name, t.write); err != nil {
+			return nil, err
 		}
 	}
-	write(CompareFile, func(w io.Writer) error { return CompareJSON(w, all) })
-	write(CompareCSVFile, func(w io.Writer) error { return CompareCSV(w, all) })
-	write(BenchFile, func(w io.Writer) error { return CompareBench(w, all) })
 	for _, p := range comparePlots() {
 		if !p.needs(c) {
-			if err == nil {
-				err = removeAny(filepath.Join(dir, p.name+".svg"), filepath.Join(dir, p.name+".png"), filepath.Join(dir, p.name+".csv"))
-			}
+			set.dropPicture(p.name)
+			set.drop(p.name + ".csv")
 			continue
 		}
-		pic := p.picture(c)
-		write(p.name+".svg", func(w io.Writer) error { return renderSVG(w, pic) })
-		write(p.name+".png", func(w io.Writer) error { return renderPNG(w, pic) })
-		write(p.name+".csv", func(w io.Writer) error { return p.csv(w, c) })
+		if err := set.addPicture(p.name, p.picture(c)); err != nil {
+			return nil, err
+		}
+		if err := set.add(p.name+".csv", func(w io.Writer) error { return p.csv(w, c) }); err != nil {
+			return nil, err
+		}
 	}
-	return files, err
+	return set.commit()
 }
 
 // comparisonTitle is how a comparison is called for people.

@@ -2,14 +2,17 @@ package reports
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func listDir(t *testing.T, dir string) (names []string) {
@@ -103,19 +106,66 @@ func TestWriteFileRefuses(t *testing.T) {
 	}
 }
 
-// A temporary file of a killed process is in nobody's way, and stays.
-func TestWriteFileBesideStaleTemp(t *testing.T) {
+// What a killed process left is removed, of whichever file; what a living one is
+// writing, and what others called alike, is not.
+func TestWriteFileRemovesStale(t *testing.T) {
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	path := filepath.Join(dir, "a.txt")
-	stale := filepath.Join(dir, ".a.txt.0.tmp")
-	if err := os.WriteFile(stale, []byte("old"), 0o666); err != nil {
+	ours := fmt.Sprintf(".c.txt.stowage-%d-0.tmp", os.Getpid())
+	before := fmt.Sprintf(".c.txt.stowage-%d-1.tmp", os.Getpid()) // its process had our number
+	parent := fmt.Sprintf(".b.txt.stowage-%d-0.tmp", os.Getppid())
+	keep := []string{ours, parent, ".a.txt.0.tmp", ".stowage-1-0.tmp", "a.stowage-1-0.tmp"}
+	stale := []string{fmt.Sprintf(".b.txt.stowage-%d-3.tmp", gone.Process.Pid), before}
+	for _, name := range append(stale, keep...) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(filepath.Join(dir, before), time.Time{}, began.Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(path, writeText("new")); err != nil {
+	if err := WriteFile(filepath.Join(dir, "a.txt"), writeText("new")); err != nil {
 		t.Fatal(err)
 	}
-	if names := listDir(t, dir); !slices.Equal(names, []string{".a.txt.0.tmp", "a.txt"}) {
-		t.Errorf("files are %v", names)
+	want := append(slices.Clone(keep), "a.txt")
+	slices.Sort(want)
+	if names := listDir(t, dir); !slices.Equal(names, want) {
+		t.Errorf("files are %q, want %q", names, want)
+	}
+}
+
+// A link stays one, and what is no file is written to.
+func TestWriteFileThrough(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target.txt"), filepath.Join(dir, "link.txt")
+	if err := os.WriteFile(target, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("target.txt", link); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	if err := WriteFile(link, writeText("new")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(link)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is replaced: %v, %v", info, err)
+	}
+	if got, err := os.ReadFile(target); err != nil || string(got) != "new" {
+		t.Errorf("what the link points to holds %q, %v", got, err)
+	}
+	if err := WriteFile(os.DevNull, writeText("new")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Errorf("%s is replaced: %v, %v", os.DevNull, info, err)
+	}
+	broken := errors.New("broken")
+	if err := WriteFile(os.DevNull, func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
 	}
 }
 

@@ -3,12 +3,8 @@ package reports
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,8 +42,8 @@ const plotWidth vg.Length = 612
 // which look at smaller pictures of the same drawings.
 var pngDPI = 150
 
-// WritePlots draws the named plots of r into dir as NAME.svg and NAME.png, each
-// written atomically, and returns the paths. No names means all plots that
+// WritePlots draws the named plots of r into dir as NAME.svg and NAME.png, and
+// returns the paths. No names means all plots that
 // apply to r. A name that is unknown, or a plot that does not apply, is an
 // error before anything is written.
 func WritePlots(dir string, r *sim.Result, names []string) (files []string, err error) {
@@ -58,19 +54,17 @@ func WritePlots(dir string, r *sim.Result, names []string) (files []string, err 
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	set, err := newFileSet(dir)
+	if err != nil {
 		return nil, err
 	}
+	defer set.discard()
 	for _, p := range plots {
-		for _, format := range plotFormats {
-			path := filepath.Join(dir, p.Name+"."+format.extension)
-			if err := WriteFile(path, func(w io.Writer) error { return format.render(w, p.picture(r)) }); err != nil {
-				return files, err
-			}
-			files = append(files, path)
+		if err := set.addPicture(p.Name, p.picture(r)); err != nil {
+			return nil, err
 		}
 	}
-	return files, nil
+	return set.commit()
 }
 
 func choosePlots(r *sim.Result, names []string) ([]Plot, error) {
@@ -96,22 +90,6 @@ func choosePlots(r *sim.Result, names []string) ([]Plot, error) {
 		}
 	}
 	return chosen, nil
-}
-
-// removeStalePlots removes files of plots that do not apply to r.
-func removeStalePlots(dir string, r *sim.Result) error {
-	for _, p := range Plots() {
-		if p.Needs(r) {
-			continue
-		}
-		for _, format := range plotFormats {
-			err := os.Remove(filepath.Join(dir, p.Name+"."+format.extension))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // picture is a drawing and its size.

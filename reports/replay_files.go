@@ -2,11 +2,8 @@ package reports
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,43 +24,35 @@ const (
 // several traces the names of plots begin with theirs. Wall-clock figures stay
 // out of files: they are functions of the input alone.
 //
-// Each file is replaced atomically. On an error the files written so far are
-// returned with it.
+// replay.json takes its place last: see fileSet. On an error the folder is as it was.
 func WriteReplays(dir string, replays []*Replay) (files []string, err error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	set, err := newFileSet(dir)
+	if err != nil {
 		return nil, err
 	}
+	defer set.discard()
 	timeless := make([]*Replay, len(replays))
 	for i, r := range replays {
 		timeless[i] = r.timeless()
 	}
-	write := func(name string, write func(io.Writer) error) {
-		if err != nil {
-			return
-		}
-		path := filepath.Join(dir, name)
-		if err = WriteFile(path, write); err == nil {
-			files = append(files, path)
-		}
+	if err := set.add(ReplayFile, func(w io.Writer) error { return ReplayJSON(w, timeless) }); err != nil {
+		return nil, err
 	}
-	write(ReplayFile, func(w io.Writer) error { return ReplayJSON(w, timeless) })
-	write(ReplayCSVFile, func(w io.Writer) error { return ReplayCSV(w, timeless) })
+	if err := set.add(ReplayCSVFile, func(w io.Writer) error { return ReplayCSV(w, timeless) }); err != nil {
+		return nil, err
+	}
 	prefixes := plotPrefixes(replays)
 	for i, r := range timeless {
 		for _, p := range replayPlots {
 			name := prefixes[i] + p.name
 			if !p.needs(r) {
-				if err == nil {
-					err = removeAny(filepath.Join(dir, name+".svg"), filepath.Join(dir, name+".png"))
-				}
-				continue
+				set.dropPicture(name)
+			} else if err := set.addPicture(name, p.picture(r)); err != nil {
+				return nil, err
 			}
-			pic := p.picture(r)
-			write(name+".svg", func(w io.Writer) error { return renderSVG(w, pic) })
-			write(name+".png", func(w io.Writer) error { return renderPNG(w, pic) })
 		}
 	}
-	return files, err
+	return set.commit()
 }
 
 // timeless is a copy without wall-clock figures.
@@ -100,15 +89,6 @@ func plotPrefixes(replays []*Replay) []string {
 		prefixes[i] = name + "."
 	}
 	return prefixes
-}
-
-func removeAny(paths ...string) error {
-	for _, path := range paths {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // replayPlot is one picture of a replay.

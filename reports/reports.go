@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"stowage/sim"
 )
@@ -31,56 +29,43 @@ const (
 // NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
 // by an earlier run, are removed: what lies in dir is a function of r alone.
 //
-// Each file is replaced atomically. On an error the files written so far are
-// returned with it.
+// All files are written before the first one takes its place, and result.json takes it
+// last: on an error the folder is as it was, and of a process that is killed see fileSet.
 func Write(dir string, r *sim.Result) (files []string, err error) {
 	if err := checkFinite(r); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	set, err := newFileSet(dir)
+	if err != nil {
 		return nil, err
 	}
-	texts := []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{ResultFile, func(w io.Writer) error { return JSON(w, r) }},
-		{RoundsFile, func(w io.Writer) error { return RoundsCSV(w, r) }},
-		{ReportFile, func(w io.Writer) error { return HTML(w, r) }},
-		{BenchFile, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
-	}
+	defer set.discard()
 	for _, t := range []struct {
 		name    string
 		applies bool
 		write   func(io.Writer) error
 	}{
+		{ResultFile, true, func(w io.Writer) error { return JSON(w, r) }},
+		{RoundsFile, true, func(w io.Writer) error { return RoundsCSV(w, r) }},
+		{ReportFile, true, func(w io.Writer) error { return HTML(w, r) }},
+		{BenchFile, true, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
 		{WhatIfFile, r.WhatIf != nil, func(w io.Writer) error { return WhatIfCSV(w, r) }},
 		{MemoryFile, hasMemory(r), func(w io.Writer) error { return MemoryCSV(w, r) }},
 	} {
 		if !t.applies {
-			if err := removeAny(filepath.Join(dir, t.name)); err != nil {
-				return nil, err
-			}
-			continue
+			set.drop(t.name)
+		} else if err := set.add(t.name, t.write); err != nil {
+			return nil, err
 		}
-		texts = append(texts, struct {
-			name  string
-			write func(io.Writer) error
-		}{t.name, t.write})
 	}
-	for _, t := range texts {
-		path := filepath.Join(dir, t.name)
-		if err := WriteFile(path, t.write); err != nil {
-			return files, err
+	for _, p := range Plots() {
+		if !p.Needs(r) {
+			set.dropPicture(p.Name)
+		} else if err := set.addPicture(p.Name, p.picture(r)); err != nil {
+			return nil, err
 		}
-		files = append(files, path)
 	}
-	plots, err := WritePlots(dir, r, nil)
-	files = append(files, plots...)
-	if err != nil {
-		return files, err
-	}
-	return files, removeStalePlots(dir, r)
+	return set.commit()
 }
 
 // checkFinite refuses a result that carries NaN or an infinity: JSON has no

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -65,6 +66,24 @@ func (s *Sheet) Render(w io.Writer, format string) error {
 		return renderPDF(w, p)
 	}
 	return fmt.Errorf("unknown format %q: want one of %s", format, strings.Join(SheetFormats(), ", "))
+}
+
+// Write draws the sheet to a file, in the format of its name, and writes the data that
+// it shows beside it, as CSV under the same name. The picture takes its place last.
+func (s *Sheet) Write(file string) (files []string, err error) {
+	set, err := newFileSet(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	defer set.discard()
+	base, extension := filepath.Base(file), filepath.Ext(file)
+	if err := set.add(base, func(w io.Writer) error { return s.Render(w, strings.TrimPrefix(extension, ".")) }); err != nil {
+		return nil, err
+	}
+	if err := set.add(strings.TrimSuffix(base, extension)+".csv", s.CSV); err != nil {
+		return nil, err
+	}
+	return set.commit()
 }
 
 func (s *Sheet) picture() picture {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,22 +70,11 @@ func (f *plotFlags) run(c *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+	files, err := sheet.Write(file)
+	if err != nil {
 		return failed("plot: %w", err)
 	}
-	table := strings.TrimSuffix(file, filepath.Ext(file)) + ".csv"
-	for _, out := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{file, func(w io.Writer) error { return sheet.Render(w, format) }},
-		{table, sheet.CSV},
-	} {
-		if err := reports.WriteFile(out.name, out.write); err != nil {
-			return failed("plot: %w", err)
-		}
-	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "Written to %s and %s\n", file, table)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "Written to %s\n", strings.Join(files, " and "))
 	return err
 }
 
