@@ -23,6 +23,16 @@ import (
 //
 // repeat = 24 makes a chain of 24 such layers, NAME.1 to NAME.24.
 //
+// What tensor parallelism divides of a layer follows from operations that say split,
+// and from attention; layers without operations may say it themselves:
+//
+//	split       = { flops = 6.4e10, traffic = 4.2e6, params = 16_777_216, stored = 4.2e6 }
+//	reduce      = { times = 1, elements = 2_097_152 } # all-reduces of a forward pass
+//	reduce_back = { times = 1, elements = 2_097_152 } # and of a backward pass
+//
+// core = { flops, traffic, stored } is what selective recomputation computes again, and
+// keep = true exempts the layer from recomputation of any kind.
+//
 // A sparse layer has tables instead of operations,
 //
 //	table = [{ name = "user", rows = 1_000_000, dim = 16, lookups = 3 }]
@@ -73,8 +83,27 @@ type layerFile struct {
 	Backward *float64 `toml:"backward"`
 	Parallel *float64 `toml:"parallel"`
 
+	Split      *amountsFile   `toml:"split"`
+	Core       *amountsFile   `toml:"core"`
+	Reduce     *reductionFile `toml:"reduce"`
+	ReduceBack *reductionFile `toml:"reduce_back"`
+	Keep       bool           `toml:"keep"`
+
 	Profiles     []profileFile `toml:"profile"`
 	OnlyProfiled bool          `toml:"only_profiled"`
+}
+
+// amountsFile is a part of a layer's amounts.
+type amountsFile struct {
+	FLOPs   float64 `toml:"flops"`
+	Traffic float64 `toml:"traffic"`
+	Params  float64 `toml:"params"`
+	Stored  float64 `toml:"stored"`
+}
+
+type reductionFile struct {
+	Times    int     `toml:"times"`
+	Elements float64 `toml:"elements"` // per sample, of all times
 }
 
 type opFile struct {

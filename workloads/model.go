@@ -49,6 +49,19 @@ type Layer struct {
 	// Parallel is Amdahl's alpha for this layer; negative: the device type's.
 	Parallel float64
 
+	// Split is what devices that compute the layer together, by tensor parallelism,
+	// divide of its amounts; each of them does and keeps all of the rest.
+	Split Amounts
+	// Reduce and ReduceBack are what they sum up among themselves for it, in a forward
+	// and in a backward pass.
+	Reduce, ReduceBack Reduction
+	// Core is the part of the layer that selective recomputation drops and computes
+	// again before its backward pass: of attention all that grows with the square of
+	// the sequence. Its Params count for nothing.
+	Core Amounts
+	// Keep exempts the layer from recomputation.
+	Keep bool
+
 	// OnlyProfiled says that the layer's work is known through Profiles alone:
 	// FLOPs and Traffic do not describe it, so a device type without a profile
 	// cannot run it (a roofline would call it free).
@@ -60,6 +73,19 @@ type Layer struct {
 
 	Profiles []Profile // measured times, at most one per device type, sorted by Device
 }
+
+// Amounts are parts of a layer's, per sample where those are.
+type Amounts struct{ FLOPs, Traffic, Params, Stored float64 }
+
+// Reduction is a number of all-reduces and the elements per sample of all of them.
+type Reduction struct {
+	Times    int
+	Elements float64
+}
+
+// Divided reports whether tensor parallelism divides anything of the layer. Sequence
+// parallelism then divides what that leaves whole of its passes, too.
+func (l *Layer) Divided() bool { return l.Split != Amounts{} || l.Reduce.Times+l.ReduceBack.Times > 0 }
 
 // Sparse reports whether the layer looks up embedding tables.
 func (l *Layer) Sparse() bool { return len(l.Tables) > 0 }

@@ -13,6 +13,22 @@ type work struct {
 	flops, traffic, params, output, stored float64
 
 	backward float64 // multiple of forward
+
+	split, core        Amounts
+	reduce, reduceBack Reduction
+}
+
+// all returns everything that a layer of w alone can divide.
+func (w *work) all() Amounts {
+	return Amounts{FLOPs: w.flops, Traffic: w.traffic, Params: w.params, Stored: w.stored}
+}
+
+func (a Amounts) add(b Amounts) Amounts {
+	return Amounts{a.FLOPs + b.FLOPs, a.Traffic + b.Traffic, a.Params + b.Params, a.Stored + b.Stored}
+}
+
+func (r Reduction) add(o Reduction) Reduction {
+	return Reduction{r.Times + o.Times, r.Elements + o.Elements}
 }
 
 // The ratio of backward to forward. A matrix product has two of its own size
@@ -85,6 +101,12 @@ type linearOp struct {
 	Tokens int   `toml:"tokens"` // default 1
 	Bias   *bool `toml:"bias"`   // default true
 	Tied   bool  `toml:"tied"`   // the weights are another layer's: only the bias counts as parameters
+	// Split is how tensor parallelism divides the weights: "column" (every device makes
+	// a part of the output, and knows a part of the input's gradient, which all sum up) or
+	// "row" (it has a part of the input, and knows a part of the sum that is the output);
+	// default: not at all. A column before a row needs nothing between them (Shoeybi et
+	// al. 2019, arXiv:1909.08053).
+	Split string `toml:"split"`
 }
 
 func (o *linearOp) kind() Kind { return Linear }
@@ -99,14 +121,28 @@ func (o *linearOp) work() (work, error) {
 	if !o.Tied {
 		params += product(o.In, o.Out)
 	}
-	return work{
+	w := work{
 		flops:    2 * float64(o.In) * output,
 		traffic:  input + output,
 		params:   params,
 		output:   output,
 		stored:   input,
 		backward: matrixBackward,
-	}, nil
+	}
+	w.split = w.all()
+	switch o.Split {
+	case "":
+		w.split = Amounts{}
+	case "column":
+		w.split.Traffic, w.split.Stored = output, 0
+		w.reduceBack = Reduction{1, input}
+	case "row":
+		w.split.Traffic, w.split.Params = input, params-bias(o.Bias, o.Out)
+		w.reduce = Reduction{1, output}
+	default:
+		return work{}, fmt.Errorf(`split: unknown way %q; known: "column", "row"`, o.Split)
+	}
+	return w, nil
 }
 
 // attentionOp is multi-head self-attention with its four projections and the
@@ -122,7 +158,9 @@ func (o *attentionOp) kind() Kind { return Attention }
 
 // work: 8 s h^2 FLOPs for the projections and 4 s^2 h for scores and context
 // (Narayanan et al. 2021, appendix). Kept activations are 11 s h + 5 a s^2
-// bytes at 2 bytes an element (Korthikanti et al. 2022, section 4.1).
+// bytes at 2 bytes an element (Korthikanti et al. 2022, section 4.1), of which tensor
+// parallelism divides 8 s h + 5 a s^2 (section 4.2.1) and selective recomputation drops
+// 5 a s^2 (section 5).
 func (o *attentionOp) work() (work, error) {
 	if err := shapes("hidden", o.Hidden, "heads", o.Heads, "tokens", o.Tokens); err != nil {
 		return work{}, err
@@ -139,6 +177,10 @@ func (o *attentionOp) work() (work, error) {
 		output:   s * h,
 		stored:   5.5*s*h + 2.5*scores,
 		backward: matrixBackward,
+		// Heads are divided: all but the input, the output and the last dropout's mask.
+		split:  Amounts{FLOPs: 8*s*h*h + 4*s*s*h, Traffic: 10*s*h + 4*scores, Params: 4*h*h + 3*h, Stored: 4*s*h + 2.5*scores},
+		core:   Amounts{FLOPs: 4 * s * s * h, Traffic: 4*s*h + 4*scores, Stored: 2.5 * scores},
+		reduce: Reduction{1, s * h}, reduceBack: Reduction{1, s * h},
 	}, nil
 }
 
@@ -199,8 +241,9 @@ func (o *normOp) work() (work, error) {
 // activationOp is element-wise work: ReLU, GELU, dropout, a residual add.
 type activationOp struct {
 	Elements int     `toml:"elements"`
-	Ops      float64 `toml:"ops"`  // FLOPs per element; default 1
-	Kept     float64 `toml:"kept"` // elements kept for backward, per element; default 0, in place
+	Ops      float64 `toml:"ops"`   // FLOPs per element; default 1
+	Kept     float64 `toml:"kept"`  // elements kept for backward, per element; default 0, in place
+	Split    bool    `toml:"split"` // tensor parallelism divides it, as between split linears
 }
 
 func (o *activationOp) kind() Kind { return Activation }
@@ -220,7 +263,11 @@ func (o *activationOp) work() (work, error) {
 		ops = 1
 	}
 	n := float64(o.Elements)
-	return work{flops: ops * n, traffic: 2 * n, output: n, stored: o.Kept * n, backward: elementwiseBackward}, nil
+	w := work{flops: ops * n, traffic: 2 * n, output: n, stored: o.Kept * n, backward: elementwiseBackward}
+	if o.Split {
+		w.split = w.all()
+	}
+	return w, nil
 }
 
 // poolOp is maximum or average pooling of an image.
@@ -255,9 +302,10 @@ func (o *poolOp) work() (work, error) {
 // lookupOp is a small embedding whose table is trained densely, as in language
 // models: its rows are parameters, not slots. Tables are for the large ones.
 type lookupOp struct {
-	Vocabulary int `toml:"vocabulary"`
-	Hidden     int `toml:"hidden"`
-	Tokens     int `toml:"tokens"`
+	Vocabulary int  `toml:"vocabulary"`
+	Hidden     int  `toml:"hidden"`
+	Tokens     int  `toml:"tokens"`
+	Split      bool `toml:"split"` // tensor parallelism divides the vocabulary
 }
 
 func (o *lookupOp) kind() Kind { return Embedding }
@@ -267,10 +315,15 @@ func (o *lookupOp) work() (work, error) {
 		return work{}, err
 	}
 	output := product(o.Hidden, o.Tokens)
-	return work{
+	w := work{
 		traffic: 2*output + float64(o.Tokens), params: product(o.Vocabulary, o.Hidden),
 		output: output, stored: float64(o.Tokens), backward: embeddingBackward,
-	}, nil
+	}
+	if o.Split { // every device finds its part of the rows, and all sum up
+		w.split = Amounts{Params: w.params}
+		w.reduce = Reduction{1, output}
+	}
+	return w, nil
 }
 
 // dotOp is DLRM's interaction: the dot products of every pair of Vectors,
@@ -311,7 +364,8 @@ func (o *concatOp) work() (work, error) {
 
 // lossOp is a softmax or logistic loss over Elements logits; one number comes out.
 type lossOp struct {
-	Elements int `toml:"elements"`
+	Elements int  `toml:"elements"`
+	Split    bool `toml:"split"` // tensor parallelism divides the logits, as those of a linear split by columns
 }
 
 func (o *lossOp) kind() Kind { return Loss }
@@ -321,7 +375,11 @@ func (o *lossOp) work() (work, error) {
 		return work{}, err
 	}
 	n := float64(o.Elements)
-	return work{flops: lossOps * n, traffic: 2 * n, output: 1, stored: n, backward: elementwiseBackward}, nil
+	w := work{flops: lossOps * n, traffic: 2 * n, output: 1, stored: n, backward: elementwiseBackward}
+	if o.Split { // the maximum, the sum and the target's logit, a number a token each: too few to take more than latency
+		w.split, w.reduce = w.all(), Reduction{Times: 3}
+	}
+	return w, nil
 }
 
 // add puts a second operation behind w. Backward stays the ratio of the sums,
@@ -342,6 +400,8 @@ func (w work) add(next work) work {
 		output:   next.output,
 		stored:   w.stored + next.stored,
 		backward: ratio,
+		split:    w.split.add(next.split), core: w.core.add(next.core),
+		reduce: w.reduce.add(next.reduce), reduceBack: w.reduceBack.add(next.reduceBack),
 	}
 }
 

@@ -245,6 +245,31 @@ func (p *parser) amounts(l *Layer, f *layerFile, w work, at spec.Path) error {
 		}
 		l.Parallel = *f.Parallel
 	}
+	return p.divided(l, f, w, at)
+}
+
+// divided takes over what can be split and computed again.
+func (p *parser) divided(l *Layer, f *layerFile, w work, at spec.Path) error {
+	l.Split, l.Core, l.Reduce, l.ReduceBack, l.Keep = w.split, w.core, w.reduce, w.reduceBack, f.Keep
+	for _, a := range []struct {
+		given *amountsFile
+		field *Amounts
+	}{{f.Split, &l.Split}, {f.Core, &l.Core}} {
+		if a.given != nil {
+			*a.field = Amounts(*a.given)
+		}
+	}
+	for _, r := range []struct {
+		given *reductionFile
+		field *Reduction
+	}{{f.Reduce, &l.Reduce}, {f.ReduceBack, &l.ReduceBack}} {
+		if r.given != nil {
+			*r.field = Reduction(*r.given)
+		}
+	}
+	if key, err := l.checkParts(); err != nil {
+		return p.doc.Errorf(append(at, key), "%v", err)
+	}
 	return nil
 }
 

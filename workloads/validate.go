@@ -97,6 +97,9 @@ func (l *Layer) validate() error {
 	if math.IsNaN(l.Parallel) || math.IsInf(l.Parallel, 0) || l.Parallel > 1 {
 		return fmt.Errorf("parallel: %v; it is Amdahl's alpha, at most 1 (negative: the device type's)", l.Parallel)
 	}
+	if key, err := l.checkParts(); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
 	var check tableCheck
 	for _, t := range l.Tables {
 		if err := check.add(t); err != nil {
@@ -107,6 +110,40 @@ func (l *Layer) validate() error {
 		return errors.New("is known through its profiles alone (OnlyProfiled), but has none")
 	}
 	return validateProfiles(l.Profiles)
+}
+
+// checkParts checks that what can be split or computed again are parts of the layer. Its
+// error comes with the key at fault.
+func (l *Layer) checkParts() (key string, err error) {
+	for _, part := range []struct {
+		key string
+		of  Amounts
+	}{{"split", l.Split}, {"core", l.Core}} {
+		for _, a := range []struct {
+			name        string
+			some, whole float64
+		}{
+			{"flops", part.of.FLOPs, l.FLOPs}, {"traffic", part.of.Traffic, l.Traffic},
+			{"params", part.of.Params, float64(l.Params)}, {"stored", part.of.Stored, l.Stored},
+		} {
+			if !(a.some >= 0 && a.some <= a.whole*(1+1e-12)) {
+				return part.key, fmt.Errorf("%s: %v of the layer's %v; a part from 0 to all is accepted", a.name, a.some, a.whole)
+			}
+		}
+	}
+	for i, r := range []Reduction{l.Reduce, l.ReduceBack} {
+		key := [...]string{"reduce", "reduce_back"}[i]
+		if r.Times < 0 || r.Times > MaxOps {
+			return key, fmt.Errorf("times: %d; 0 to %d all-reduces are accepted (workloads.MaxOps)", r.Times, MaxOps)
+		}
+		if err := amountError(r.Elements); err != nil {
+			return key, fmt.Errorf("elements: %w", err)
+		}
+		if r.Times == 0 && r.Elements > 0 {
+			return key, fmt.Errorf("times: 0 all-reduces of %v elements; say how many there are", r.Elements)
+		}
+	}
+	return "", nil
 }
 
 // tableCheck checks the tables of one layer as they come.
