@@ -58,7 +58,7 @@ var faults = []struct {
 		`x.toml:25:10: expect[0].metric: unknown value "troughput"; did you mean "throughput"? (known: ` + strings.Join(metricNames(), ", ") + ")\n" + `x.toml:26:9: expect[0].value: 0: how far off a prediction is, is a share of the value` + "\n" + `x.toml:27:10: expect[0].within: "100 %": from 0 to below 100 %`},
 	// The file.
 	{"empty", fine, ``,
-		`x.toml:1:1: model: missing key "use" (the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt"))` + "\n" +
+		`x.toml:1:1: model: missing key "use" (the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt", or transformer = { layers, hidden, heads, sequence }))` + "\n" +
 			`x.toml:1:1: cluster: missing key "pool" (at least one [[cluster.pool]] with a device and a count)` + "\n" +
 			`x.toml:1:1: training: missing key "batch" (samples per training round, e.g. 4096)`},
 	{"syntax", `seed = 3`, `seed = `,
@@ -84,7 +84,7 @@ var faults = []struct {
 
 	// Model.
 	{"no model", `use = "2emb"`, ``,
-		`x.toml:3:1: model: missing key "use" (the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt"))`},
+		`x.toml:3:1: model: missing key "use" (the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt", or transformer = { layers, hidden, heads, sequence }))`},
 	{"unknown model", `use = "2emb"`, `use = "2emd"`,
 		`x.toml:4:7: model.use: unknown model "2emd"; did you mean "2emb"?`},
 	{"model twice", `use = "2emb"`, "use = \"2emb\"\nfile = \"x.toml\"",
@@ -384,6 +384,36 @@ var faults = []struct {
 			`x.toml:20:1: slots: the model vgg-16 has no embedding layer`},
 	{"too many lookups a round", `batch = 512`, `batch = 536870912`,
 		`x.toml:12:9: training.batch: 536870912: with 20 lookups a sample in layer "item_embedding", at most MaxRoundLookups / 20 = 53687091 samples a round`},
+
+	// Inside stages.
+	{"parts of stages", "rounds = 3\n", "rounds = 3\nzero = 4\nrecompute = \"all\"\ncollective_times = \"nccl\"\nreplica_batch = 3\ntensor_parallel = 0\n",
+		`x.toml:15:8: training.zero: 4: 1 for the optimizer's state, 2 for gradients too, 3 for parameters too; 0 for none` + "\n" +
+			`x.toml:16:13: training.recompute: unknown value "all" (known: none, selective, full)` + "\n" +
+			`x.toml:17:20: training.collective_times: unknown value "nccl" (known: links, measured)` + "\n" +
+			`x.toml:18:17: training.replica_batch: 3: a divisor of the 128 samples of a micro-batch, which is batch / microbatches` + "\n" +
+			`x.toml:19:19: training.tensor_parallel: 0: from 1 to MaxTensorParallel = 1024 devices`},
+	{"parts of stages in inference", "rounds = 3\n", "rounds = 3\ninference = true\nzero = 1\nrecompute = \"full\"\noverlap_sync = true\n",
+		`x.toml:16:8: training.zero: with inference = true there are no backward passes: leave it out` + "\n" +
+			`x.toml:17:13: training.recompute: with inference = true there are no backward passes: leave it out` + "\n" +
+			`x.toml:18:16: training.overlap_sync: with inference = true there are no backward passes: leave it out`},
+	{"parts of stages with what they cannot have", "rounds = 3\n", "rounds = 3\nsync = \"ps\"\nzero = 3\nschedule = \"zb-h1\"\nrecompute = \"full\"\ntensor_parallel = 8\n",
+		`x.toml:16:8: training.zero: 3: replicas that divide memory synchronise by collectives, sync = "ring", not "ps"` + "\n" +
+			`x.toml:18:13: training.recompute: "full": schedule "zb-h1" puts off gradients of weights, which would keep what was computed again: take another schedule` + "\n" +
+			`x.toml:19:19: training.tensor_parallel: 8: with sync = "ps" replicas push and pull as one device each; take sync = "ring"`},
+	{"trees for parts", "rounds = 3\n", "rounds = 3\nzero = 3\ncollective = \"tree\"\n",
+		`x.toml:16:14: training.collective: "tree": trees sum up whole buffers; with zero = 3 replicas need parts: take another collective`},
+	{"sequences of one device", "rounds = 3\n", "rounds = 3\nsequence_parallel = true\n",
+		`x.toml:15:21: training.sequence_parallel: it divides what tensor parallelism leaves whole: say tensor_parallel, from 2 devices on`},
+	{"replicas larger than nodes", "count = 8\n", "count = 8\ntensor_parallel = 16\n",
+		`x.toml:11:19: cluster.pool[1].tensor_parallel: 16: on pool "v100-16" a node has 8 devices, and those of a replica are in one node: a divisor of that`},
+	{"replicas larger than pools", "count = 8\n", "count = 2\ntensor_parallel = 4\n",
+		`x.toml:11:19: cluster.pool[1].tensor_parallel: 4: pool "v100-16" has 2 devices`},
+	{"replicas of sockets", "count = 2\n", "count = 2\ntensor_parallel = 2\n",
+		`x.toml:8:19: cluster.pool[0].tensor_parallel: 2: pool "xeon-6148" has no accelerators, which alone compute layers together`},
+	{"transformer beside a model", "[model]\n", "[model]\ntransformer = { layers = 2, hidden = 8, heads = 2, sequence = 4 }\n",
+		`x.toml:5:7: model.use: a model comes from use, from file or from transformer: from one of them`},
+	{"transformer without heads", "use = \"2emb\"\n", "transformer = { layers = 2, hidden = 8, sequence = 4 }\n",
+		`x.toml:4:15: model.transformer.heads: 0 (or missing); it must be 1 or more`},
 
 	// Limits.
 	{"events of 0", `[slots]`, "[limits]\nevents = 0\ntrace_keys = 0\n[slots]",

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"stowage/hw/unit"
 	"stowage/sim/placement"
+	"stowage/workloads"
 )
 
 // The sections of a scenario file. Defaults are set before decoding; a pointer
@@ -37,6 +38,8 @@ type modelFile struct {
 	CPU         string `toml:"cpu"`         // dnn-partitioning: device type of cpuLatency
 	Accelerator string `toml:"accelerator"` // dnn-partitioning: device type of fpgaLatency
 	IgnoreCost  bool   `toml:"ignore_cost"` // dnn-partitioning: links decide, not the file's transfer times
+
+	Transformer *workloads.Transformer `toml:"transformer"` // a language model by its shape
 }
 
 type clusterFile struct {
@@ -79,22 +82,37 @@ type poolFile struct {
 	HostLink string      `toml:"host_link"` // link of each device to its host
 	PeerLink string      `toml:"peer_link"` // link between the devices of a node
 	Price    *unit.Price `toml:"price"`     // per device
+
+	TensorParallel int `toml:"tensor_parallel"` // devices that compute every layer of a replica together; default: the training's
 }
 
 type trainFile struct {
-	Batch        int     `toml:"batch"`         // samples of a training round
-	Microbatches int     `toml:"microbatches"`  // parts that a round is cut into, which fill the pipeline
-	Samples      int64   `toml:"samples"`       // of the whole training run
-	Rounds       int     `toml:"rounds"`        // training rounds that are simulated
-	Schedule     string  `toml:"schedule"`      // order of micro-batches through the stages (stowage list schedules)
-	Chunks       int     `toml:"chunks"`        // interleaved, fixed: of every stage, to check the scheme against
-	Staleness    int     `toml:"staleness"`     // async: steps that weights may be old; default: the schedule's
-	Inference    bool    `toml:"inference"`     // forward passes only
-	Precision    string  `toml:"precision"`     // number format of computation
-	Optimizer    string  `toml:"optimizer"`     // decides the state that is kept for each parameter
-	Sync         string  `toml:"sync"`          // of gradients: ring among replicas, ps for parameter servers, none
-	Collective   string  `toml:"collective"`    // of sync = "ring"; default: one ring over the devices
+	Batch        int    `toml:"batch"`        // samples of a training round
+	Microbatches int    `toml:"microbatches"` // parts that a round is cut into, which fill the pipeline
+	Samples      int64  `toml:"samples"`      // of the whole training run
+	Rounds       int    `toml:"rounds"`       // training rounds that are simulated
+	Schedule     string `toml:"schedule"`     // order of micro-batches through the stages (stowage list schedules)
+	Chunks       int    `toml:"chunks"`       // interleaved, fixed: of every stage, to check the scheme against
+	Staleness    int    `toml:"staleness"`    // async: steps that weights may be old; default: the schedule's
+	Inference    bool   `toml:"inference"`    // forward passes only
+	Precision    string `toml:"precision"`    // number format of computation
+	Optimizer    string `toml:"optimizer"`    // decides the state that is kept for each parameter
+	Sync         string `toml:"sync"`         // of gradients: ring among replicas, ps for parameter servers, none
+	Collective   string `toml:"collective"`   // of sync = "ring"; default: one ring over the devices
+	insideFile
 	CommParallel float64 `toml:"comm_parallel"` // share of a stage's communication that its ports divide among themselves, from 0 to 1: beta of the closed form
+}
+
+// insideFile is how the devices of a stage share its work and memory.
+// placement.Inside explains it.
+type insideFile struct {
+	TensorParallel   int    `toml:"tensor_parallel"`   // accelerators that compute every layer of a replica together
+	SequenceParallel bool   `toml:"sequence_parallel"` // they divide what tensor parallelism leaves whole, too
+	Recompute        string `toml:"recompute"`         // activations that are computed again: none, selective, full
+	Zero             int    `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
+	OverlapSync      bool   `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
+	ReplicaBatch     int    `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
+	CollectiveTimes  string `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
 }
 
 type placeFile struct {
@@ -224,6 +242,7 @@ func defaults() file {
 		Training: trainFile{
 			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
 			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
+			insideFile: insideFile{TensorParallel: 1, Recompute: "none", CollectiveTimes: "links"},
 		},
 		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput", Knobs: placement.DefaultKnobs()},
 	}

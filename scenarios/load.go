@@ -185,7 +185,7 @@ func (b *builder) prices() {
 func problemPath(err error) spec.Path {
 	key, _, _ := strings.Cut(err.Error(), " ")
 	switch key {
-	case "batch", "microbatches", "samples", "sync", "comm_parallel":
+	case "batch", "microbatches", "samples", "sync", "comm_parallel", "zero", "recompute", "overlap_sync", "tensor_parallel", "replica_batch":
 		return spec.Path{"training", key}
 	case "merge", "communication", "servers", "objective", "min_throughput", "max_price", "max_cost":
 		return spec.Path{"placement", key}

@@ -20,6 +20,8 @@ var ModelFormats = []string{"toml", "pipedream", "dnn-partitioning"}
 func (b *builder) model() {
 	m := &b.f.Model
 	switch {
+	case m.Transformer != nil:
+		b.transformer(m)
 	case m.Use != "" && m.File != "":
 		b.fail(spec.Path{"model", "file"}, "a model comes from use or from file, not from both")
 	case m.Use != "":
@@ -37,8 +39,25 @@ func (b *builder) model() {
 	case m.File != "":
 		b.modelFile(m)
 	default:
-		b.missing(spec.Path{"model", "use"}, `the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt")`)
+		b.missing(spec.Path{"model", "use"}, `the name of a shipped model, e.g. "ctrdnn" (or file = "graph.txt", or transformer = { layers, hidden, heads, sequence })`)
 	}
+}
+
+// transformer generates the model whose shape the section gives.
+func (b *builder) transformer(m *modelFile) {
+	for _, k := range []string{"use", "file", "format", "device", "batch", "cpu", "accelerator", "ignore_cost"} {
+		if b.doc.Has(spec.Path{"model", k}) {
+			b.fail(spec.Path{"model", k}, "a model comes from use, from file or from transformer: from one of them")
+			return
+		}
+	}
+	model, err := m.Transformer.Model("transformer")
+	if err != nil {
+		key, _, _ := strings.Cut(err.Error(), ":")
+		b.fail(spec.Path{"model", "transformer", key}, "%s", strings.TrimPrefix(err.Error(), key+": "))
+		return
+	}
+	b.sc.Model = model
 }
 
 func (b *builder) modelFile(m *modelFile) {

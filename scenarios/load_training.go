@@ -63,6 +63,7 @@ func (b *builder) training() {
 	}
 	p.Collective = network.Algorithm(t.Collective)
 	p.Sync, p.CommParallel = placement.Sync(t.Sync), t.CommParallel
+	b.inParts(at)
 	b.sc.Rounds = t.Rounds
 }
 

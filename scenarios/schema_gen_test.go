@@ -91,7 +91,8 @@ func words() map[string][]string {
 		"training.precision": {"fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8"},
 		"training.optimizer": {"sgd", "momentum", "adagrad", "adam"}, "training.sync": {"ring", "ps", "none"},
 		"training.collective": strs(network.Algorithms()),
-		"placement.policy":    placement.PolicyNames(), "placement.fitness": {string(placement.ClosedForm), string(placement.Recurrence)},
+		"training.recompute":  placement.Recomputes(), "training.collective_times": {"links", "measured"},
+		"placement.policy": placement.PolicyNames(), "placement.fitness": {string(placement.ClosedForm), string(placement.Recurrence)},
 		"placement.merge": placement.Merges(), "placement.communication": placement.Communications(),
 		"placement.objective":         {string(placement.Throughput), string(placement.Cost), string(placement.Time)},
 		"placement.genetic.selection": {"tournament", "roulette"}, "placement.genetic.crossover": {"two-point", "one-point", "uniform"},
@@ -116,7 +117,9 @@ func strs[T ~string](all []T) (s []string) {
 var ranges = map[string][2]any{
 	"cluster.pool.count": {1, MaxDevices}, "training.batch": {1, MaxBatch}, "training.microbatches": {1, 1 << 20},
 	"training.rounds": {1, MaxRounds}, "training.samples": {1, nil}, "training.comm_parallel": {0, 1},
-	"placement.min_throughput": {0, nil}, "placement.max_cost": {0, nil}, "placement.evaluations": {1, MaxEvaluations},
+	"training.zero": {0, 3}, "training.tensor_parallel": {1, MaxTensorParallel}, "training.replica_batch": {1, MaxBatch},
+	"cluster.pool.tensor_parallel": {1, MaxTensorParallel},
+	"placement.min_throughput":     {0, nil}, "placement.max_cost": {0, nil}, "placement.evaluations": {1, MaxEvaluations},
 	"placement.finalists": {0, MaxFinalists}, "placement.devices": {1, MaxDevices},
 	"slots.lookahead": {0, MaxLookahead}, "slots.queue": {0, MaxLookahead}, "slots.pass": {0, MaxLookahead},
 	"slots.ways": {0, MaxLookahead}, "slots.window": {0, MaxLookahead}, "slots.read": {0, nil},
@@ -129,7 +132,7 @@ var needed = map[string][]string{
 	"": {"model", "cluster", "training"}, "cluster": {"pool"}, "cluster.pool": {"device", "count"}, "training": {"batch"},
 	"lookups": {"generator"}, "slots": {"capacity"}, "sweep": {"capacity"}, "cluster.network": {"topology"},
 	"cluster.network.link": {"from", "to"}, "whatif.price": {"pool"}, "whatif.cluster": {"throughput"}, "whatif.cluster.limit": {"pool", "count"},
-	"slots.remote": {"servers"}, "slots.host": {"capacity"},
+	"slots.remote": {"servers"}, "slots.host": {"capacity"}, "model.transformer": {"layers", "hidden", "heads", "sequence"},
 }
 
 // quantities are texts with a unit, and what they look like.
@@ -326,7 +329,7 @@ func commentsOf(t *testing.T, folders ...string) map[string]string {
 
 // generatedSchema is the schema as the types are now.
 func generatedSchema(t *testing.T) []byte {
-	g := &generator{t: t, words: words(), comments: commentsOf(t, ".", "../sim/placement"), used: map[string]bool{}}
+	g := &generator{t: t, words: words(), comments: commentsOf(t, ".", "../sim/placement", "../workloads"), used: map[string]bool{}}
 	var o ordered
 	o.set("$schema", "https://json-schema.org/draft/2020-12/schema")
 	o.set("title", "Stowage scenario")

@@ -173,6 +173,9 @@ func randomJob(t *rapid.T, kind links, chain bool, maxPools int) Job {
 	if !chain && spec.Schedule.Staleness == 0 {
 		spec.Merge = rapid.SampledFrom([]placement.Merge{placement.Contiguous, placement.ByType}).Draw(t, "merge")
 	}
+	if rapid.Bool().Draw(t, "inside") {
+		drawInside(t, &spec)
+	}
 	scheme := make(placement.Scheme, layers)
 	for l := range scheme {
 		scheme[l] = uint8(rapid.IntRange(0, pools-1).Draw(t, "pool"))
@@ -186,4 +189,42 @@ func randomJob(t *rapid.T, kind links, chain bool, maxPools int) Job {
 		t.Fatalf("the fixture is infeasible: %s", pl.Reason)
 	}
 	return Job{Problem: p, Plan: pl, Rounds: rapid.IntRange(1, 5).Draw(t, "rounds")}
+}
+
+// drawInside draws how stages are shared, of what goes with the rest of the spec.
+func drawInside(t *rapid.T, s *placement.Spec) {
+	for l := range s.Model.Layers {
+		ly := &s.Model.Layers[l]
+		ly.Stored, ly.FLOPs = float64(rapid.IntRange(0, 1000).Draw(t, "stored")), 1000
+		a := float64(rapid.IntRange(0, 4).Draw(t, "divided quarters")) / 4
+		ly.Split = workloads.Amounts{FLOPs: 1000 * a, Params: float64(int(a * float64(ly.Params))), Stored: ly.Stored * a}
+		ly.Core = workloads.Amounts{FLOPs: 250, Stored: ly.Stored / 2}
+		ly.Reduce = workloads.Reduction{Times: 2, Elements: 100}
+		ly.ReduceBack = ly.Reduce
+	}
+	s.Tensor = make([]int, len(s.Cluster.Pools))
+	for i := range s.Tensor {
+		s.Tensor[i] = 1
+		pool := &s.Cluster.Pools[i]
+		if rapid.Bool().Draw(t, "peer links") {
+			pool.Node.PeerLink = hw.Link{Bandwidth: 5e9, Latency: 3 * time.Nanosecond}
+		}
+		if n := rapid.IntRange(2, 3).Draw(t, "tensor parallel"); placement.CheckTeam(pool, n, s.Sync) == nil {
+			s.Tensor[i] = n
+		}
+	}
+	s.SequenceParallel = rapid.Bool().Draw(t, "sequence parallel")
+	if rapid.Bool().Draw(t, "pieces") {
+		s.ReplicaBatch = s.Batch / s.Microbatches
+	}
+	if s.Inference {
+		return
+	}
+	if s.Sync == placement.Ring {
+		s.Zero = rapid.IntRange(0, 3).Draw(t, "zero")
+	}
+	s.OverlapSync = rapid.Bool().Draw(t, "overlap")
+	if s.Schedule.Delay == nil {
+		s.Recompute = rapid.SampledFrom([]placement.Recompute{"", placement.Selective, placement.Full}).Draw(t, "recompute")
+	}
 }

@@ -19,7 +19,8 @@ type StageMemory struct {
 type MemoryPoint struct {
 	At time.Duration
 	// Activations are kept from the begin of a micro-batch's forward pass to the end of
-	// the last pass that needs them: backward, or that of its weights' gradients. In
+	// the last pass that needs them: backward, or that of its weights' gradients; what is
+	// computed again, of the largest layer, is there during the backward pass. In
 	// inference it is the largest layer's, while it passes.
 	Activations unit.Bytes
 	// Buffers hold what comes from other stages, from the begin of the transfer to that
@@ -39,7 +40,7 @@ func (m *StageMemory) Peak() (activations, both unit.Bytes) {
 type memoryStep struct {
 	at                   time.Duration
 	stage                int
-	activations, buffers int32 // which: segment or channel's direction, plus 1; 0: none
+	activations, buffers int32 // which: segment (behind all of them, what it computes again) or channel's direction, plus 1; 0: none
 	by                   int   // 1 or -1
 }
 
@@ -51,7 +52,8 @@ func (r *recorder) memory(from, to time.Duration) []StageMemory {
 	slices.SortStableFunc(steps, func(a, b memoryStep) int {
 		return cmp.Compare(a.at, b.at)
 	})
-	kept := r.t.job.Problem.Kept(r.t.job.Plan)
+	kept, again := r.t.job.Problem.Kept(r.t.job.Plan)
+	kept = append(kept, again...)
 	lanes := r.laneBytes()
 	lines := make([]StageMemory, r.pipe.Stages)
 	held, coming := make([][]int, len(lines)), make([][]int, len(lines))
@@ -97,10 +99,19 @@ func (r *recorder) laneBytes() []float64 {
 	for c, ch := range r.pipe.Channels {
 		tr := &r.t.wires.transfers[c]
 		from, to := r.pipe.Segments[ch.From].Stage, r.pipe.Segments[ch.To].Stage
-		bytes[2*c] = tr.Forward.Bytes / float64(r.t.job.Plan.Stages[to].Devices)
-		bytes[2*c+1] = tr.Backward.Bytes / float64(r.t.job.Plan.Stages[from].Devices)
+		bytes[2*c] = tr.Forward.Bytes / float64(r.holders(to))
+		bytes[2*c+1] = tr.Backward.Bytes / float64(r.holders(from))
 	}
 	return bytes
+}
+
+// holders returns among how many devices of a stage what comes from others is divided:
+// those of a replica hold all of it each, unless they divide sequences.
+func (r *recorder) holders(stage int) int {
+	if st := &r.t.job.Plan.Stages[stage]; !r.t.job.Problem.SequenceParallel {
+		return st.Replicas
+	}
+	return r.t.job.Plan.Stages[stage].Devices
 }
 
 // memorySteps lists the changes that spans make.
@@ -126,6 +137,10 @@ func (r *recorder) memorySteps() []memoryStep {
 		begins[pass{s.Kind, s.Segment, s.Micro, s.Round}] = s.Start
 		if s.Kind == SpanForward {
 			steps = append(steps, memoryStep{at: s.Start, stage: int(s.Track), activations: s.Segment + 1, by: 1})
+		}
+		if s.Kind == SpanBackward {
+			again := s.Segment + int32(len(r.pipe.Segments)) + 1
+			steps = append(steps, memoryStep{at: s.Start, stage: int(s.Track), activations: again, by: 1}, memoryStep{at: s.End, stage: int(s.Track), activations: again, by: -1})
 		}
 		if s.Kind == free {
 			steps = append(steps, memoryStep{at: s.End, stage: int(s.Track), activations: s.Segment + 1, by: -1})

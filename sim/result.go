@@ -88,6 +88,9 @@ type Stage struct {
 	Last    int    `json:"last"`  // last layer (a by-type stage may skip layers between)
 	Layers  []int  `json:"layers"`
 	Devices int    `json:"devices"`
+	// TensorParallel is how many of the devices compute every layer of a replica
+	// together; 0: each is a replica.
+	TensorParallel int `json:"tensor_parallel,omitempty"`
 
 	Busy  float64 `json:"busy"`  // computing
 	Sync  float64 `json:"sync"`  // synchronising gradients among replicas

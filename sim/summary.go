@@ -66,6 +66,9 @@ func schemeOf(p *placement.Problem, pl *placement.Plan) Scheme {
 				Slots: m.Tables, Total: m.Total(), Capacity: m.Capacity,
 			},
 		})
+		if st.Tensor > 1 {
+			s.Stages[i].TensorParallel = st.Tensor
+		}
 	}
 	if pl.Servers > 0 {
 		pool := &p.Cluster.Pools[p.Servers-1]

@@ -165,7 +165,7 @@ func (r *recorder) synced(stage, round int, since time.Duration) {
 	if since == r.t.e.Now() {
 		return
 	}
-	if r.pipe.Schedule.Staleness > 0 {
+	if r.pipe.Schedule.Staleness > 0 || r.pipe.Lead != nil && r.pipe.Lead[stage] > 0 {
 		if r.syncs[stage] == 0 {
 			r.syncs[stage] = int32(len(r.line.Tracks))
 			r.line.Tracks = append(r.line.Tracks, Track{Name: fmt.Sprintf("gradients of stage %d", stage+1), Stage: stage, Synchronous: true})

@@ -66,18 +66,18 @@ func checkSpans(t *rapid.T, job Job, run *Run) {
 		last[track.Stage] = s.End
 		spent[track.Stage] += s.End - s.Start
 	}
+	pipe, _, err := job.Problem.Pipeline(job.Plan)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, u := range run.Usage {
 		want := u.Busy + u.Sync
-		if job.Problem.Schedule.Staleness > 0 {
+		if job.Problem.Schedule.Staleness > 0 || pipe.Lead != nil && pipe.Lead[i] > 0 {
 			want = u.Busy // the rest is waiting
 		}
 		if spent[i] != want {
 			t.Fatalf("stage %d has spans of %v, was busy for %v and synchronised for %v", i, spent[i], u.Busy, u.Sync)
 		}
-	}
-	pipe, _, err := job.Problem.Pipeline(job.Plan)
-	if err != nil {
-		t.Fatal(err)
 	}
 	want := 0
 	for _, c := range pipe.Channels {

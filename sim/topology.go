@@ -29,9 +29,9 @@ type topology struct {
 
 // synchronisation is how a stage's gradients are synchronised; no plan: by its time.
 type synchronisation struct {
-	plan  *network.Plan
-	route network.Router
-	bytes float64
+	plan   *network.Plan
+	routes []network.Router // among one device of each replica, for each of its devices
+	bytes  float64          // of each device
 }
 
 // newTopology lays the links of a cluster's network. It errs where the network is not
@@ -179,8 +179,11 @@ func (t *topology) betweenNodes(at []network.Vertex, nodes, per int) [][]*networ
 func (t *topology) synchronisation(job *Job, stage int) (s synchronisation) {
 	st := &job.Plan.Stages[stage]
 	ranks := t.at[stage]
+	team := st.Tensor
 	switch {
 	case t.problem.Inference || st.Weights == 0 || t.problem.Sync == placement.NoSync:
+		return s
+	case t.problem.ByTime(st.Pool, st.Replicas):
 		return s
 	case t.problem.Sync == placement.Server && len(t.servers) == 0:
 		return s // servers that are nowhere: by their formula
@@ -192,15 +195,33 @@ func (t *topology) synchronisation(job *Job, stage int) (s synchronisation) {
 		if a == "" {
 			a = network.RingAlgorithm
 		}
-		s.plan = network.AllReduceOp.New(a, t.layout(stage))
+		op := network.AllReduceOp
+		if t.problem.Zero == 3 { // the parameters are gathered for passes
+			op = network.ReduceScatterOp
+		}
+		s.plan = op.New(a, layout(every(t.hosts[stage], team, 0)))
 	}
-	s.route, s.bytes = t.graph.Between(ranks), float64(st.Weights)
+	s.bytes = float64(st.Weights)
+	for first := range team {
+		s.routes = append(s.routes, t.graph.Between(every(ranks, team, first)))
+	}
 	return s
 }
 
-// layout returns how many of a stage's devices are in each node.
-func (t *topology) layout(stage int) (l network.Layout) {
-	hosts := t.hosts[stage]
+// every returns what is at first and every step behind it.
+func every(all []network.Vertex, step, first int) []network.Vertex {
+	if step == 1 {
+		return all
+	}
+	some := make([]network.Vertex, 0, len(all)/step)
+	for i := first; i < len(all); i += step {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// layout returns how many of some devices are in each node, given their hosts.
+func layout(hosts []network.Vertex) (l network.Layout) {
 	for i := range hosts {
 		if i == 0 || hosts[i] != hosts[i-1] {
 			l = append(l, 0)
@@ -217,7 +238,15 @@ func (t *topology) sync(stage int, alone time.Duration, done func()) {
 		t.net.Transfer(nil, 0, alone, done)
 		return
 	}
-	s.plan.Run(t.net, s.route, s.bytes, done)
+	left := len(s.routes)
+	through := func() {
+		if left--; left == 0 {
+			done()
+		}
+	}
+	for _, route := range s.routes {
+		s.plan.Run(t.net, route, s.bytes, through)
+	}
 }
 
 // MostLinks is how many links a run reports.

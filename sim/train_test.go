@@ -41,7 +41,9 @@ func TestTrainIsRecurrenceWithMeasuredTransfers(t *testing.T) {
 func TestTrainIsRecurrenceWithBytesForward(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		job := randomJob(t, carrying, true, 3)
-		job.Problem = recompiled(t, job.Problem, func(s *placement.Spec) { s.Inference = true })
+		job.Problem = recompiled(t, job.Problem, func(s *placement.Spec) {
+			s.Inference, s.Recompute, s.Zero, s.OverlapSync = true, "", 0, false
+		})
 		job.Plan = placement.NewEvaluator(job.Problem).Plan(job.Plan.Scheme)
 		sameAsRecurrence(t, job)
 	})

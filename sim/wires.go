@@ -57,7 +57,7 @@ func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []p
 // between returns the link of a stage towards another.
 func (w *wires) between(stage, other int, class placement.LinkClass, in bool) network.LinkID {
 	a, b := &w.job.Plan.Stages[stage], &w.job.Plan.Stages[other]
-	return w.link(port{stage, class, in}, w.job.Problem.PortRate(a.Pool, b.Pool, a.Devices))
+	return w.link(port{stage, class, in}, w.job.Problem.PortRate(a.Pool, b.Pool, a.Replicas))
 }
 
 func (w *wires) link(at port, rate float64) network.LinkID {

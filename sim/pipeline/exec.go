@@ -40,7 +40,7 @@ type Hooks struct {
 // waited for inputs, or had finished.
 type Usage struct {
 	Busy  time.Duration // forward and backward passes
-	Sync  time.Duration // gradient synchronisation; without a flush what stages waited for it
+	Sync  time.Duration // gradient synchronisation but what passes hide of it; without a flush what stages waited for it
 	Stall time.Duration // inputs were there, Hooks.Ready was not true
 }
 
@@ -79,10 +79,13 @@ type execStage struct {
 	waitAt   time.Duration
 	due      int // without a flush: rounds to synchronise, up to this one
 	syncing  bool
-	ready    func() // meets the obligation that the stall has made
-	complete func() // Exec.complete of this stage, bound once
-	synced   func() // Exec.synced of this stage, bound once
-	finished func() // meets the obligation to finish
+	early    func()        // starts the synchronisation while the last pass runs, bound once; nil: it does not
+	through  bool          // that has ended before the pass
+	doneAt   time.Duration // when the last pass ended
+	ready    func()        // meets the obligation that the stall has made
+	complete func()        // Exec.complete of this stage, bound once
+	synced   func()        // Exec.synced of this stage, bound once
+	finished func()        // meets the obligation to finish
 }
 
 // lane is one direction of a channel.
@@ -109,6 +112,9 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 		st.running = true
 		st.complete = func() { x.complete(i) }
 		st.synced = func() { x.synced(i) }
+		if p.lead(i) > 0 {
+			st.early = func() { x.sync(i) }
+		}
 	}
 	for c, ch := range p.Channels {
 		x.lanes[2*c] = lane{target: p.Segments[ch.To].Stage, duration: ch.Forward, done: func() { x.arrive(2 * c) }}
@@ -212,8 +218,7 @@ func (x *Exec) try(i int) {
 	}
 	if st.position == st.ops {
 		if !x.flows() {
-			st.running = true
-			x.sync(i)
+			x.computed(i)
 		}
 		return
 	}
@@ -226,11 +231,28 @@ func (x *Exec) try(i int) {
 	st.begun = max(st.begun, round+1)
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
+	if st.early != nil && st.position == st.ops-1 {
+		x.e.After(max(0, d-x.p.lead(i)), st.early)
+	}
 	if op.Pass == Backward && round == st.turned {
 		st.turned++
 		if x.h.Backward != nil {
 			x.h.Backward(i, round)
 		}
+	}
+}
+
+// computed ends the passes of a stage's round: its gradients are synchronised now, or
+// have been since before.
+func (x *Exec) computed(i int) {
+	st := &x.stages[i]
+	st.running, st.doneAt = true, x.e.Now()
+	switch {
+	case st.early == nil:
+		x.sync(i)
+	case st.through:
+		st.through = false
+		x.synced(i)
 	}
 }
 
@@ -242,7 +264,7 @@ func (x *Exec) sync(i int) {
 		x.h.Sync(i, x.p.Sync[i], st.synced)
 		return
 	}
-	if !x.flows() {
+	if !x.flows() && st.early == nil {
 		st.usage.Sync += x.p.Sync[i]
 	}
 	x.e.After(x.p.Sync[i], st.synced)
@@ -356,11 +378,17 @@ func (x *Exec) arrive(l int) {
 	x.try(ln.target)
 }
 
-// synced ends a stage's round.
+// synced ends a stage's round, unless its last pass is still under way.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
 	since := st.syncAt
-	if x.h.Sync != nil && !x.flows() {
+	if st.early != nil && st.position < st.ops {
+		st.through = true
+		return
+	}
+	if st.early != nil {
+		st.usage.Sync += x.e.Now() - st.doneAt
+	} else if x.h.Sync != nil && !x.flows() {
 		st.usage.Sync += x.e.Now() - st.syncAt
 	}
 	round := st.round

@@ -28,6 +28,7 @@ type Pipeline struct {
 	Segments     []Segment       // topological order
 	Channels     []Channel       // From < To
 	Sync         []time.Duration // per stage: gradient synchronisation after its last backward
+	Lead         []time.Duration // per stage, or nil: by how much Sync begins before the end of the stage's last pass of a step
 	Microbatches int
 	Schedule     Schedule
 	// ForwardOnly leaves out every backward operation (inference).
@@ -82,6 +83,9 @@ func (p *Pipeline) Validate() error {
 	if err := p.checkSegments(); err != nil {
 		return err
 	}
+	if err := p.checkLeads(); err != nil {
+		return err
+	}
 	for i, c := range p.Channels {
 		if c.From < 0 || c.To >= len(p.Segments) || c.From >= c.To {
 			return fmt.Errorf("pipeline: channel %d goes from segment %d to %d: it must go forward within %d segments", i, c.From, c.To, len(p.Segments))
@@ -120,6 +124,36 @@ func (p *Pipeline) checkSegments() error {
 		}
 	}
 	return nil
+}
+
+// checkLeads checks that synchronisation begins within passes that there are: no lead is
+// longer than any pass that may be a stage's last one.
+func (p *Pipeline) checkLeads() error {
+	if p.Lead == nil {
+		return nil
+	}
+	if len(p.Lead) != p.Stages {
+		return fmt.Errorf("pipeline: %d leads of synchronisation for %d stages", len(p.Lead), p.Stages)
+	}
+	for _, s := range p.Segments {
+		last, lead := s.Backward, p.Lead[s.Stage]
+		if p.split() {
+			last = s.Weight
+		}
+		if lead < 0 || lead > last || lead > 0 && (p.ForwardOnly || p.Schedule.Staleness > 0) {
+			return fmt.Errorf("pipeline: synchronisation of stage %d begins %v before the end of its last pass, of %v: that needs a flush and a longer pass", s.Stage, lead, last)
+		}
+	}
+	return nil
+}
+
+// lead returns by how much the synchronisation of a stage begins before the end of its
+// last pass.
+func (p *Pipeline) lead(stage int) time.Duration {
+	if p.Lead == nil {
+		return 0
+	}
+	return p.Lead[stage]
 }
 
 // checkTotal checks that a step fits the clock even if nothing overlaps, so that

@@ -285,6 +285,10 @@ func TestValidate(t *testing.T) {
 	test("stage 1 has no segment", func(p *Pipeline) { p.Segments[1].Stage = 0 })
 	test("segment 2 has a negative time", func(p *Pipeline) { p.Segments[2].Forward = -1 })
 	test("segment 2 has a negative time", func(p *Pipeline) { p.Segments[2].Backward = -1 })
+	test("2 leads of synchronisation for 3 stages", func(p *Pipeline) { p.Lead = make([]time.Duration, 2) })
+	test("synchronisation of stage 1 begins 3ns before the end of its last pass, of 2ns", func(p *Pipeline) {
+		p.Segments[1].Backward, p.Lead = 2, []time.Duration{0, 3, 0}
+	})
 	test("stage 2 has a negative synchronisation time", func(p *Pipeline) { p.Sync[2] = -1 })
 	test("channel 0 goes from segment 1 to 1", func(p *Pipeline) { p.Channels[0].From = 1 })
 	test("channel 0 goes from segment -1 to 1", func(p *Pipeline) { p.Channels[0].From = -1 })

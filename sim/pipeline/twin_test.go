@@ -84,6 +84,32 @@ func drawPipeline(t *rapid.T) *Pipeline {
 	return p
 }
 
+// drawLeads has synchronisation begin before stages have ended their last passes.
+func drawLeads(t *rapid.T, p *Pipeline) {
+	if p.ForwardOnly || p.Schedule.Staleness > 0 || !rapid.Bool().Draw(t, "leads") {
+		return
+	}
+	p.Lead = make([]time.Duration, p.Stages)
+	for i := range p.Lead {
+		p.Lead[i] = -1
+	}
+	for _, s := range p.Segments {
+		d := s.Backward
+		if p.split() {
+			d = s.Weight
+		}
+		if at := &p.Lead[s.Stage]; *at < 0 || *at > d {
+			*at = d
+		}
+	}
+	for i := range p.Lead {
+		p.Lead[i] = time.Duration(rapid.Int64Range(0, int64(p.Lead[i])).Draw(t, "lead"))
+	}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // node is one thing that takes time in the graph of a run.
 type node struct {
 	round int
@@ -276,6 +302,9 @@ func (w *twin) end(n node) time.Duration {
 		}
 		last.round = n.round
 		t = max(t, w.end(last)) + w.p.Sync[n.at]
+		if w.p.Lead != nil {
+			t = max(w.end(last), t-w.p.Lead[n.at])
+		}
 	case "down":
 		t = max(w.end(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Forward
 	case "up":
@@ -377,6 +406,7 @@ func TestThreeTwins(t *testing.T) {
 	kinds := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPipeline(t)
+		drawLeads(t, p)
 		rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 		gates := drawGates(t, p.Stages, rounds)
 		graph := newTwin(p, gates, rounds)
@@ -436,8 +466,8 @@ func checkUsage(t *rapid.T, p *Pipeline, rounds int, usage []Usage, elapsed time
 			if u.Busy != busy[i] || u.Sync > time.Duration(rounds)*p.Sync[i] {
 				t.Fatalf("stage %d was busy for %v and waited %v, want %v and at most %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
 			}
-		} else if u.Busy != busy[i] || u.Sync != time.Duration(rounds)*p.Sync[i] {
-			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
+		} else if seen := max(0, p.Sync[i]-p.lead(i)); u.Busy != busy[i] || u.Sync != time.Duration(rounds)*seen {
+			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*seen)
 		}
 		if u.Busy+u.Sync+u.Stall > elapsed {
 			t.Fatalf("stage %d spent %v + %v + %v in %v", i, u.Busy, u.Sync, u.Stall, elapsed)

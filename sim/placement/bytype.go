@@ -340,7 +340,14 @@ type laid struct {
 	layers              int
 	compute, measured   float64 // seconds per step
 	weights, act, table float64 // bytes, as in stage, act at least
+	sharded, gathered   float64
+	scratch             float64
 	out, in             [linkClasses]float64
+}
+
+// bytes is need for n replicas, before rounding up.
+func (st *laid) bytes(n float64) float64 {
+	return st.weights + st.gathered + (st.act+st.scratch+st.table+st.sharded-st.gathered)/n
 }
 
 // put places layer l on a pool: a.at of the next layer is as a.at of this one, with it.
@@ -359,6 +366,11 @@ func (a *assignment) put(l, pool int) {
 		st.act += w.act * a.r.window
 	}
 	st.table += w.table
+	if p.divides {
+		c := &p.costs[pool*p.layers+l]
+		st.sharded += c.sharded
+		st.gathered, st.scratch = max(st.gathered, c.gathered), max(st.scratch, c.scratch)
+	}
 	a.cost += a.paid[l*p.pools+pool]
 	if a.r.computeOnly {
 		return
@@ -426,7 +438,7 @@ func (a *assignment) promising(l int) bool {
 		if p.added {
 			loads[t] += comm
 		}
-		if max(loads[t], comm) > limit || st.weights+(st.act+st.table)/float64(n) > p.memory[t]*(1+slack) {
+		if max(loads[t], comm) > limit || st.bytes(float64(n)) > p.memory[t]*(1+slack) {
 			return false
 		}
 	}

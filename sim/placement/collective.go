@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/sim/network"
 )
 
@@ -13,25 +14,38 @@ func (p *Problem) rings() bool {
 	return p.Collective == "" || p.Collective == network.RingAlgorithm
 }
 
-// collectiveCosts returns a function that says what the problem's all-reduce costs
-// among devices of a pool that fill whole nodes at one switch, when nothing else is on
-// the links. A cost takes a graph of all devices to find, and is asked for again and
-// again: it is kept. The function is safe for concurrent use.
-func (p *Problem) collectiveCosts() func(pool, devices int) network.Cost {
+// costsOnce returns a function that finds each cost once: a cost takes a graph of all
+// devices, and is asked for again and again. It is safe for concurrent use.
+func costsOnce(find func(pool, n int) network.Cost) func(pool, n int) network.Cost {
 	var costs sync.Map // [2]int -> network.Cost
-	return func(pool, devices int) network.Cost {
-		key := [2]int{pool, devices}
+	return func(pool, n int) network.Cost {
+		key := [2]int{pool, n}
 		if c, ok := costs.Load(key); ok {
 			return c.(network.Cost)
 		}
-		c := p.collectiveCost(pool, devices)
+		c := find(pool, n)
 		costs.Store(key, c)
 		return c
 	}
 }
 
-func (p *Problem) collectiveCost(pool, devices int) network.Cost {
-	of := p.Cluster.Pools[pool]
+// collectiveCost says what the problem's all-reduce costs among one device of each
+// replica of a pool, in nodes that are filled at one switch, when nothing else is on the
+// links but the same among the other devices of the replicas, each with its share of
+// the nodes' ports.
+func (p *Problem) collectiveCost(pool, replicas int) network.Cost {
+	of, team := p.Cluster.Pools[pool], p.Team(pool)
+	of.Node.Devices /= team
+	of.Node.NIC.Bandwidth /= unit.Rate(team)
+	return p.costAmong(of, replicas)
+}
+
+// costInNode is collectiveCost among so many devices of one node.
+func (p *Problem) costInNode(pool, devices int) network.Cost {
+	return p.costAmong(p.Cluster.Pools[pool], devices)
+}
+
+func (p *Problem) costAmong(of hw.Pool, devices int) network.Cost {
 	of.Count, of.Inside = devices, ""
 	g, err := network.NewCluster(&hw.Cluster{Pools: []hw.Pool{of}, Network: hw.Network{Topology: hw.OneSwitch}})
 	if err != nil {

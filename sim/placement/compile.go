@@ -10,12 +10,14 @@ import (
 )
 
 // layerCost is one layer on one pool. Times are seconds per micro-batch on one
-// device, split by Amdahl's law: serial + parallel / k.
+// replica, split by Amdahl's law: serial + parallel / k.
 type layerCost struct {
 	serial, parallel    float64
 	forwardShare        float64 // of serial + parallel
 	weightShare         float64 // of what forwardShare leaves: computing gradients of weights
 	weights, table, act float64 // bytes: per device; shared by k; per micro-batch in flight, shared by k
+	sharded, gathered   float64 // bytes of parameters, gradients and state that k share; of those, in whole while the layer runs
+	scratch             float64 // bytes beside act while the layer's backward pass runs, shared by k
 	backing             float64 // bytes of rows in host memory behind a slot table
 	rows                rowWork // per round, shared by k
 	gather              float64 // of the forward seconds, behind a slot table: reading rows in the device's own memory
@@ -83,15 +85,16 @@ func (p *Problem) compilePools() {
 	p.hostStep = make([]float64, n)
 	for t := range n {
 		pool := &p.Cluster.Pools[t]
+		team := p.Team(t)
 		p.memory[t] = float64(pool.DeviceMemory())
-		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price), pool.Count, pool.Node.Devices
-		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)
+		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price)*float64(team), pool.Count/team, pool.Node.Devices/team
+		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)*float64(team)
 		p.hostLatency[t], p.dram[t] = pool.Node.HostLink.Latency.Seconds(), float64(pool.Node.DRAM.Capacity)
-		p.totalDevices += pool.Count
+		p.totalDevices += p.count[t]
 		if pool.Device.Kind.Accelerator() {
 			p.hostStep[t] = float64(p.Microbatches) / p.hostLink[t]
 		}
-		for k := range min(pool.Count, tabulated) + 1 {
+		for k := range min(p.count[t], tabulated) + 1 {
 			p.shares[t] = append(p.shares[t], p.newShare(t, max(1, k)))
 		}
 		for u := range n {
@@ -104,20 +107,22 @@ func (p *Problem) compilePools() {
 
 // cutLink chooses how stages on pools t and u reach each other: inside one node
 // when the whole pool is one node, over the host links when u's devices are the
-// host sockets of t's nodes, else through the nodes' network ports.
+// host sockets of t's nodes, else through the nodes' network ports. Each device of a
+// replica sends its part.
 func (p *Problem) cutLink(t, u int) cutLink {
 	a, b := &p.Cluster.Pools[t], &p.Cluster.Pools[u]
+	teamA, teamB := float64(p.Team(t)), float64(p.Team(u))
 	if t == u && a.Count <= a.Node.Devices && a.Node.PeerLink.Bandwidth > 0 {
 		l := a.Node.PeerLink
-		return cutLink{class: peerClass, from: float64(l.Bandwidth), to: float64(l.Bandwidth), latency: l.Latency.Seconds()}
+		return cutLink{class: peerClass, from: float64(l.Bandwidth) * teamA, to: float64(l.Bandwidth) * teamA, latency: l.Latency.Seconds()}
 	}
 	if a.Inside == b.Name && b.Node.HostLink.Bandwidth > 0 {
 		l := b.Node.HostLink
-		return cutLink{class: hostClass, from: float64(l.Bandwidth) * devicesPerSocket(b, a), to: float64(l.Bandwidth), latency: l.Latency.Seconds()}
+		return cutLink{class: hostClass, from: float64(l.Bandwidth) * devicesPerSocket(b, a), to: float64(l.Bandwidth) * teamB, latency: l.Latency.Seconds()}
 	}
 	if b.Inside == a.Name && a.Node.HostLink.Bandwidth > 0 {
 		l := a.Node.HostLink
-		return cutLink{class: hostClass, from: float64(l.Bandwidth), to: float64(l.Bandwidth) * devicesPerSocket(a, b), latency: l.Latency.Seconds()}
+		return cutLink{class: hostClass, from: float64(l.Bandwidth) * teamA, to: float64(l.Bandwidth) * devicesPerSocket(a, b), latency: l.Latency.Seconds()}
 	}
 	return cutLink{class: nicClass, from: float64(a.Node.NIC.Bandwidth), to: float64(b.Node.NIC.Bandwidth),
 		latency: max(a.Node.NIC.Latency, b.Node.NIC.Latency).Seconds()}
@@ -180,7 +185,7 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.gather} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.gather, c.sharded, c.scratch} {
 		if !amount(v) {
 			return false
 		}
@@ -293,28 +298,30 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	if p.Only != nil && p.Only[l] != 0 && p.Only[l] != t+1 {
 		return layerCost{}, fmt.Errorf("it must be on %s", p.Cluster.Pools[p.Only[l]-1].Name)
 	}
-	weight, gradient, optimizer := p.paramBytes()
-	c := layerCost{
-		weights: float64(layer.Params) * float64(weight+gradient+optimizer),
-		act:     layer.Stored * p.micro * float64(elementBytes(p.Precision)),
-	}
-	if p.Inference {
-		c.act = (layer.Output + p.reads[l]) * p.micro * float64(elementBytes(p.Precision))
-	}
-	forward, backward, err := p.layerTime(layer, pool)
+	c := p.layerMemory(t, l)
+	ps, err := p.passes(t, l)
 	if err != nil {
 		return c, err
 	}
 	alpha := layer.Parallel
 	if alpha < 0 {
-		alpha = pool.Device.Parallel
+		if alpha = pool.Device.Parallel; p.ReplicaBatch > 0 {
+			alpha = 1 // replicas have whole pieces of a micro-batch each
+		}
 	}
-	total := forward + backward
+	total := ps.forward + ps.backward + ps.again
 	c.serial, c.parallel = total*(1-alpha), total*alpha
+	if sums := ps.reduce + ps.back; sums > 0 {
+		total += sums
+		c.serial, c.parallel = c.serial+ps.latency, c.parallel+sums-ps.latency
+	}
 	if total > 0 {
-		c.forwardShare = forward / total
+		c.forwardShare = (ps.forward + ps.reduce) / total
 	}
 	c.weightShare = weightShare(layer)
+	if whole := ps.backward + ps.again + ps.back; whole > ps.backward {
+		c.weightShare *= ps.backward / whole
+	}
 	if layer.Sparse() {
 		p.compileTables(&c, t, l)
 	}
@@ -322,6 +329,31 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 		return c, errors.New(c.refused)
 	}
 	return c, nil
+}
+
+// layerMemory returns what layer l keeps on one device of a replica on pool t.
+func (p *Problem) layerMemory(t, l int) (c layerCost) {
+	layer, team, e := &p.Model.Layers[l], p.Team(t), float64(elementBytes(p.Precision))
+	params := p.own(layer, team).Params
+	weight, gradient, optimizer := p.paramBytes()
+	whole, divided := weight+gradient+optimizer, 0
+	for _, part := range []int{optimizer, gradient, weight}[:p.Zero] {
+		whole, divided = whole-part, divided+part
+	}
+	c.weights, c.sharded = params*float64(whole), params*float64(divided)
+	if p.Zero == 3 {
+		c.gathered = params * float64(weight)
+	}
+	if p.Inference {
+		c.act = (layer.Output + p.reads[l]) * p.micro * e
+		if p.SequenceParallel && layer.Divided() {
+			c.act /= float64(team)
+		}
+		return c
+	}
+	kept, again := p.kept(l, team)
+	c.act, c.scratch = kept*p.micro*e, again*p.micro*e
+	return c
 }
 
 // compileTables adds table memory and, behind a slot table, the work of one
@@ -333,8 +365,13 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	for _, tb := range layer.Tables {
 		whole += float64(tb.Rows) * float64(tb.Dim) * full / float64(maxDim(layer))
 	}
+	team := p.Team(t)
 	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
-		c.table = whole
+		c.table = whole / float64(team)
+		return
+	}
+	if team > 1 {
+		c.refused = fmt.Sprintf("its rows are in slots, which replicas of one device divide: this pool has tensor_parallel = %d", team)
 		return
 	}
 	lk := p.Lookups[l]
@@ -346,7 +383,7 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	c.backing = whole
 	c.table = float64(lk.Slots) * row
 	c.rows = newRowWork(&lk, pool, row, full, float64(p.StateBytes(layer)))
-	c.gather = min((c.serial+c.parallel)*c.forwardShare, p.gatherSeconds(layer, pool))
+	c.gather = min((c.serial+c.parallel)*c.forwardShare, p.gatherSeconds(layer, pool, p.micro))
 	if lk.Hosted > 0 {
 		c.backing = min(whole, float64(lk.Hosted)*full)
 	}

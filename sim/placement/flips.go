@@ -86,7 +86,7 @@ func (f *flipper) crossing(lo, hi float64, a, b *Answer) (float64, bool) {
 	// cost = step time x (rest + n price): equal at
 	sa, sb := 1/a.Fitness.Throughput, 1/b.Fitness.Throughput
 	na, nb := float64(a.Devices()[f.pool]), float64(b.Devices()[f.pool])
-	ra, rb := a.Fitness.Price-na*a.Problem.price[f.pool], b.Fitness.Price-nb*b.Problem.price[f.pool]
+	ra, rb := a.Fitness.Price-na*float64(a.Problem.Cluster.Pools[f.pool].Price), b.Fitness.Price-nb*float64(b.Problem.Cluster.Pools[f.pool].Price)
 	x := (sb*rb - sa*ra) / (sa*na - sb*nb)
 	margin := priceDigits * hi
 	if math.IsNaN(x) || x <= lo+margin || x >= hi-margin {

@@ -58,7 +58,7 @@ func (a *Answer) Devices() []int {
 // Priced is the fitness of the choice if a device of a pool had another price, in
 // USD/h.
 func (a *Answer) Priced(pool int, price float64) Fitness {
-	usd := a.Fitness.Price + float64(a.Devices()[pool])*(price-a.Problem.price[pool])
+	usd := a.Fitness.Price + float64(a.Devices()[pool])*(price-float64(a.Problem.Cluster.Pools[pool].Price))
 	return a.Problem.fitness(float64(a.Problem.Batch)/a.Fitness.Throughput, usd)
 }
 

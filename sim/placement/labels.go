@@ -23,7 +23,7 @@ type labelLeg struct {
 }
 
 // memorySums are prefix sums over the layers of a pool of what memory floors need.
-type memorySums struct{ weights, act, table, backing []float64 }
+type memorySums struct{ weights, act, table, backing, sharded []float64 }
 
 func (o *router) sumMemory() {
 	p := o.r.p
@@ -31,13 +31,14 @@ func (o *router) sumMemory() {
 	for t := range o.memory {
 		m := &o.memory[t]
 		m.weights, m.act = make([]float64, p.layers+1), make([]float64, p.layers+1)
-		m.table, m.backing = make([]float64, p.layers+1), make([]float64, p.layers+1)
+		m.table, m.backing, m.sharded = make([]float64, p.layers+1), make([]float64, p.layers+1), make([]float64, p.layers+1)
 		for l := range p.layers {
 			w, c := &p.work[t*p.layers+l], &p.costs[t*p.layers+l]
 			m.weights[l+1] = m.weights[l] + w.weights
 			m.act[l+1] = m.act[l] + w.act
 			m.table[l+1] = m.table[l] + c.table
 			m.backing[l+1] = m.backing[l] + c.backing
+			m.sharded[l+1] = m.sharded[l] + c.sharded
 		}
 	}
 }
@@ -51,7 +52,14 @@ func (o *router) windowed(pool, a, b, k, following int) int {
 	}
 	st := stage{
 		pool: pool, weights: m.weights[b] - m.weights[a], table: m.table[b] - m.table[a], backing: m.backing[b] - m.backing[a],
-		act: (m.act[b] - m.act[a]) * o.r.windowAfter(following) * (1 - 1e-12),
+		act:     (m.act[b] - m.act[a]) * o.r.windowAfter(following) * (1 - 1e-12),
+		sharded: m.sharded[b] - m.sharded[a],
+	}
+	if p.divides {
+		for l := a; l < b; l++ {
+			c := &p.costs[pool*p.layers+l]
+			st.gathered, st.scratch = max(st.gathered, c.gathered), max(st.scratch, c.scratch)
+		}
 	}
 	if st.need(k) <= p.memory[pool] {
 		return k

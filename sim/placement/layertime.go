@@ -10,13 +10,25 @@ import (
 )
 
 // layerTime returns the forward and backward seconds of one layer for one
-// micro-batch on one device of a pool: a measured profile wins, else the
-// roofline, with the rows of its tables gathered beside it. Backward is a
-// multiple of forward's work; the overhead is paid once in each direction.
-func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backward float64, err error) {
+// micro-batch on one replica of a pool, of team devices: a measured profile wins, else
+// the roofline, with the rows of its tables gathered beside it. Backward is a
+// multiple of forward's work; the overhead is paid once in each direction. A measured
+// layer takes as much less on several devices as each has less to do.
+func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool, team int) (forward, backward float64, err error) {
+	chunk := p.chunk()
+	forward, backward, err = p.chunkTime(l, pool, team, chunk)
+	if chunk != p.micro {
+		forward, backward = forward*p.micro/chunk, backward*p.micro/chunk
+	}
+	return forward, backward, err
+}
+
+// chunkTime is layerTime for so many samples.
+func (p *Problem) chunkTime(l *workloads.Layer, pool *hw.Pool, team int, samples float64) (forward, backward float64, err error) {
+	own := p.own(l, team)
 	if prof := l.Profile(pool.Device.Name); prof != nil && len(prof.Points) > 0 {
 		var inside bool
-		batch := int(math.Round(p.micro))
+		batch := int(math.Round(samples))
 		forward, backward, inside = prof.At(batch)
 		if !inside {
 			p.warn("layer %q on %s: micro-batch %d is outside the measured batches %d to %d; times are scaled in proportion",
@@ -25,18 +37,21 @@ func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool) (forward, backwar
 		if p.Inference {
 			backward = 0
 		}
+		if team > 1 && l.FLOPs > 0 {
+			forward, backward = forward*own.FLOPs/l.FLOPs, backward*own.FLOPs/l.FLOPs
+		}
 		return forward, backward, nil
 	}
 	if l.OnlyProfiled {
 		return 0, 0, fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
 	}
-	bytes := float64(elementBytes(p.Precision)) * (l.Traffic*p.micro + float64(l.Params))
-	forward, err = pool.Device.Compute(l.FLOPs*p.micro, bytes, p.Precision)
+	bytes := float64(elementBytes(p.Precision)) * (own.Traffic*samples + own.Params)
+	forward, err = pool.Device.Compute(own.FLOPs*samples, bytes, p.Precision)
 	if err != nil {
 		return 0, 0, err
 	}
 	if l.Sparse() {
-		forward += p.gatherSeconds(l, pool)
+		forward += p.gatherSeconds(l, pool, samples)
 	}
 	if !p.Inference && l.Backward > 0 {
 		overhead := pool.Device.Overhead.Seconds()
@@ -60,13 +75,13 @@ func weightShare(l *workloads.Layer) float64 {
 	return 0
 }
 
-// gatherSeconds returns the seconds in which one device reads the rows that a
-// micro-batch looks up in the tables of a layer, in its own memory.
-func (p *Problem) gatherSeconds(l *workloads.Layer, pool *hw.Pool) float64 {
+// gatherSeconds returns the seconds in which one device reads the rows that so many
+// samples look up in the tables of a layer, in its own memory.
+func (p *Problem) gatherSeconds(l *workloads.Layer, pool *hw.Pool, samples float64) float64 {
 	rows, bytes := 0.0, 0.0
 	for _, t := range l.Tables {
-		rows += float64(t.Lookups) * p.micro
-		bytes += float64(t.Lookups) * p.micro * float64(4*t.Dim)
+		rows += float64(t.Lookups) * samples
+		bytes += float64(t.Lookups) * samples * float64(4*t.Dim)
 	}
 	return pool.Device.Gather.Seconds(rows, bytes)
 }

@@ -17,10 +17,12 @@ func (m Memory) Total() unit.Bytes {
 	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Tables
 }
 
-// need returns the bytes that stage i asks of each of k devices: dense
-// parameters are replicated, activations and tables are shared, in whole bytes.
+// need returns the bytes that stage i asks of each device of k replicas: dense
+// parameters are replicated unless ZeRO has them divided, activations and tables are
+// shared, in whole bytes. It never rises with k.
 func (st *stage) need(k int) float64 {
-	return st.weights + math.Ceil(st.act/float64(k)) + math.Ceil(st.table/float64(k))
+	return st.weights + st.gathered + math.Ceil((st.act+st.scratch)/float64(k)) + math.Ceil(st.table/float64(k)) +
+		math.Ceil((st.sharded-st.gathered)/float64(k))
 }
 
 // memoryFloor returns the smallest number of devices on which stage i fits, or 0
@@ -51,9 +53,10 @@ func (ev *Evaluator) deviceFloor(i int) int {
 	if st.need(1) <= capacity {
 		return 1
 	}
-	least := (st.table + st.act) / (capacity - st.weights) // before rounding up to bytes
+	weights := st.weights + st.gathered
+	least := (st.table + st.act + st.scratch + st.sharded - st.gathered) / (capacity - weights) // before rounding up to bytes
 	count := ev.p.count[st.pool]
-	if st.weights >= capacity || st.need(math.MaxInt32) > capacity {
+	if weights >= capacity || st.need(math.MaxInt32) > capacity {
 		return 0
 	}
 	if least > float64(count) {
@@ -67,25 +70,40 @@ func (ev *Evaluator) deviceFloor(i int) int {
 	return count + 1
 }
 
-// memoryOf returns the memory of each of k devices of stage i.
+// memoryOf returns the memory of each device of k replicas of stage i.
 func (ev *Evaluator) memoryOf(i, k int) Memory {
 	st := &ev.stages[i]
-	weight, gradient, optimizer := ev.p.paramBytes()
-	params := ev.params(i)
-	return Memory{
-		Weights:     wholeBytes(params * float64(weight)),
-		Gradients:   wholeBytes(params * float64(gradient)),
-		Optimizer:   wholeBytes(params * float64(optimizer)),
-		Activations: wholeBytes(st.act / float64(k)),
+	m := Memory{
+		Activations: wholeBytes((st.act + st.scratch) / float64(k)),
 		Tables:      wholeBytes(st.table / float64(k)),
 		Capacity:    wholeBytes(ev.p.memory[st.pool]),
 	}
+	weight, gradient, optimizer := ev.p.paramBytes()
+	params := ev.params(i)
+	uses := [...]struct {
+		bytes *unit.Bytes
+		each  int
+	}{{&m.Optimizer, optimizer}, {&m.Gradients, gradient}, {&m.Weights, weight}}
+	for _, u := range uses[ev.p.Zero:] {
+		*u.bytes = wholeBytes(params * float64(u.each))
+	}
+	// What is divided is rounded up to bytes together, as in need.
+	sum, so := 0.0, unit.Bytes(0)
+	for n, u := range uses[:ev.p.Zero] {
+		if sum += params * float64(u.each) / float64(k); n == ev.p.Zero-1 {
+			sum = (st.sharded - st.gathered) / float64(k)
+		}
+		*u.bytes = wholeBytes(sum) - so
+		so += *u.bytes
+	}
+	m.Weights += wholeBytes(st.gathered)
+	return m
 }
 
-// params returns the dense parameters of stage i.
+// params returns the dense parameters that a device of stage i works with.
 func (ev *Evaluator) params(i int) float64 {
 	weight, gradient, optimizer := ev.p.paramBytes()
-	return ev.stages[i].weights / float64(weight+gradient+optimizer)
+	return (ev.stages[i].weights + ev.stages[i].sharded) / float64(weight+gradient+optimizer)
 }
 
 // wholeBytes rounds up. Amounts beyond 1 EiB, which no machine has, stay there,
@@ -96,17 +114,21 @@ func wholeBytes(v float64) unit.Bytes {
 
 // Kept returns the bytes of activations that each device of a plan's stages keeps of
 // one micro-batch, by segment: until its backward pass, or while it passes the largest
-// layer in inference.
-func (p *Problem) Kept(pl *Plan) []float64 {
-	kept := make([]float64, pl.Segment[len(pl.Segment)-1]+1)
+// layer in inference. Again are those that are there only while it is under way,
+// computed again.
+func (p *Problem) Kept(pl *Plan) (kept, again []float64) {
+	kept = make([]float64, pl.Segment[len(pl.Segment)-1]+1)
+	again = make([]float64, len(kept))
 	for l, t := range pl.Scheme {
-		act := p.work[int(t)*p.layers+l].act / float64(pl.Stages[pl.StageOf[l]].Devices)
+		replicas := float64(pl.Stages[pl.StageOf[l]].Replicas)
+		act := p.work[int(t)*p.layers+l].act / replicas
 		g := pl.Segment[l]
+		again[g] = max(again[g], p.costs[int(t)*p.layers+l].scratch/replicas)
 		if p.Inference {
 			kept[g] = max(kept[g], act)
 		} else {
 			kept[g] += act
 		}
 	}
-	return kept
+	return kept, again
 }

@@ -7,6 +7,7 @@ type stage struct {
 
 	serial, parallel             float64              // seconds per step on one device: serial + parallel / k
 	weights, table, act          float64              // bytes; act is weighted by micro-batches in flight
+	sharded, gathered, scratch   float64              // bytes, as in layerCost: of all layers; of the largest
 	most, mostOf                 int                  // devices that can divide its slots, and the layer that says so; 0: any number
 	backing                      float64              // bytes of rows in host memory behind slot tables
 	rows                         rowWork              // of a round
@@ -88,6 +89,9 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 			st.addRows(&p.costs[int(t)*p.layers+l], float64(p.Microbatches))
 			st.limit(p.costs[int(t)*p.layers+l].most, l)
 		}
+		if p.divides {
+			st.divide(&p.costs[int(t)*p.layers+l])
+		}
 	}
 	ev.segments = g + 1
 	if refused > 0 {
@@ -120,6 +124,13 @@ func (st *stage) limit(most, l int) {
 	if most > 0 && (st.most == 0 || most < st.most) {
 		st.most, st.mostOf = most, l
 	}
+}
+
+// divide adds what replicas divide of a layer's parameters, and heeds what is there only
+// while it runs: one layer after the other.
+func (st *stage) divide(c *layerCost) {
+	st.sharded += c.sharded
+	st.gathered, st.scratch = max(st.gathered, c.gathered), max(st.scratch, c.scratch)
 }
 
 // addRows adds what a layer behind a slot table asks of hosts and links.

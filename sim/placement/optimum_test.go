@@ -105,6 +105,7 @@ func TestBestWhateverTheOrder(t *testing.T) {
 		order := rapid.Permutation([]int{0, 1, 2}[:len(s.Cluster.Pools)]).Draw(t, "order") // new -> old
 		o := s
 		copyPools(&o)
+		o.Tensor = inOrder(s.Tensor, order)
 		for to, from := range order {
 			pool := s.Cluster.Pools[from]
 			d := *pool.Device

@@ -34,7 +34,7 @@ const (
 	LinkClasses = linkClasses
 )
 
-// PortRate returns the bandwidth of all ports of a class that k devices of a
+// PortRate returns the bandwidth of all ports of a class that k replicas of a
 // pool have towards pool other, in B/s and in each direction.
 func (p *Problem) PortRate(pool, other, k int) float64 {
 	l := &p.links[pool*p.pools+other]
@@ -55,7 +55,7 @@ func (p *Problem) Pipeline(pl *Plan) (*pipeline.Pipeline, []Transfer, error) {
 	b.begin(p, pl.Scheme, pl.StageOf, pl.Segment, pl.Segment[len(pl.Segment)-1]+1)
 	b.servers = pl.Servers
 	for i := range pl.Stages {
-		b.place(pl.Stages[i].Pool, pl.Stages[i].Devices, float64(pl.Stages[i].Weights))
+		b.place(pl.Stages[i].Pool, pl.Stages[i].Replicas, float64(pl.Stages[i].Weights))
 	}
 	if err := b.build(); err != nil {
 		return nil, nil, err
@@ -80,13 +80,14 @@ type builder struct {
 	forward   []float64
 	backward  []float64
 	weight    []float64
+	gather    []float64 // per segment: seconds of gathering its parameters for a pass
 	err       error
 }
 
-// placed is one stage with its devices.
+// placed is one stage with its replicas.
 type placed struct {
-	pool, devices int
-	weights       float64 // bytes of one replica's dense parameters
+	pool, replicas int
+	weights        float64 // bytes of dense parameters that each device works with
 }
 
 // channelLoad is what a channel moves for one micro-batch.
@@ -111,15 +112,16 @@ func (b *builder) begin(p *Problem, s Scheme, stageOf, segment []int, segments i
 	b.p, b.scheme, b.stageOf, b.segment, b.err = p, s, stageOf, segment, nil
 	b.stages, b.loads = b.stages[:0], b.loads[:0]
 	b.out = pipeline.Pipeline{
-		Segments: zeroed(b.out.Segments, segments), Channels: b.out.Channels[:0], Sync: b.out.Sync,
+		Segments: zeroed(b.out.Segments, segments), Channels: b.out.Channels[:0], Sync: b.out.Sync, Lead: b.out.Lead,
 		Microbatches: p.Microbatches, Schedule: p.Schedule, ForwardOnly: p.Inference,
 	}
 	b.channelTo = zeroed(b.channelTo, segments)
 	b.forward, b.backward, b.weight = zeroed(b.forward, segments), zeroed(b.backward, segments), zeroed(b.weight, segments)
+	b.gather = zeroed(b.gather, segments)
 }
 
-func (b *builder) place(pool, devices int, weights float64) {
-	b.stages = append(b.stages, placed{pool, devices, weights})
+func (b *builder) place(pool, replicas int, weights float64) {
+	b.stages = append(b.stages, placed{pool, replicas, weights})
 }
 
 // build fills in b.out and b.transfers.
@@ -146,13 +148,17 @@ func (b *builder) segments() {
 	for l, t := range b.scheme {
 		g, s := b.segment[l], b.stageOf[l]
 		c := &p.costs[int(t)*p.layers+l]
-		seconds := c.serial + c.parallel/p.parts(b.stages[s].devices)
+		seconds := c.serial + c.parallel/p.parts(b.stages[s].replicas)
 		b.out.Segments[g].Stage = s
 		b.forward[g] += seconds * c.forwardShare
 		b.backward[g] += seconds * (1 - c.forwardShare)
 		b.weight[g] += seconds * (1 - c.forwardShare) * c.weightShare
+		if c.gathered > 0 {
+			b.gather[g] += p.gatherParams(b.stages[s].pool, b.stages[s].replicas, c.gathered)
+		}
 	}
 	for g := range b.out.Segments {
+		b.forward[g], b.backward[g] = p.gathered(b.forward[g], b.gather[g]), p.gathered(b.backward[g], b.gather[g])
 		b.out.Segments[g].Forward = b.duration(b.forward[g], "forward pass of segment", g)
 		b.out.Segments[g].Backward = b.duration(b.backward[g], "backward pass of segment", g)
 		if p.Schedule.Delay != nil {
@@ -219,7 +225,7 @@ func (b *builder) channel(i int) {
 	}
 	near, far := &b.stages[from], &b.stages[to]
 	l := &p.links[near.pool*p.pools+far.pool]
-	rate := min(p.PortRate(near.pool, far.pool, near.devices), p.PortRate(far.pool, near.pool, far.devices))
+	rate := min(p.PortRate(near.pool, far.pool, near.replicas), p.PortRate(far.pool, near.pool, far.replicas))
 	tr, load := &b.transfers[i], &b.loads[i]
 	tr.Class = l.class
 	tr.Forward, c.Forward = b.move(i, load.forward, l.latency, rate)
@@ -247,28 +253,26 @@ func (b *builder) sync() {
 			b.out.Sync[i] = b.duration(p.syncSeconds(&b.stages[i], b.servers), "gradient synchronisation of stage", i)
 		}
 	}
+	b.leads()
 }
 
-// syncSeconds returns the time in which the devices of a stage agree on its
-// gradients: a ring over the links inside the node when they are in one, else
-// over the network ports, or parameter servers behind the network ports, whose own
-// ports count too when the problem names their pool.
+// syncSeconds returns the time in which the replicas of a stage agree on its
+// gradients: by allReduce, of which ZeRO's third stage leaves the second half, the
+// gathering of parameters, to the passes; or by parameter servers behind the network
+// ports, whose own ports count too when the problem names their pool.
 func (p *Problem) syncSeconds(st *placed, servers int) float64 {
-	node := &p.Cluster.Pools[st.pool].Node
-	link := &node.NIC
-	if p.Sync == Server {
-		own := network.PushPull(st.weights, st.devices, p.ports(st.pool, st.devices), link.Bandwidth, link.Latency)
-		if servers == 0 {
-			return own
+	if p.Sync != Server {
+		seconds := p.allReduce(st.pool, st.replicas, st.weights)
+		if p.Zero == 3 {
+			seconds /= 2
 		}
-		bytes := 2 * st.weights * float64(st.devices)
-		return max(own, p.serverTime(bytes, servers)+2*p.Cluster.Pools[p.servers].Node.NIC.Latency.Seconds())
+		return seconds
 	}
-	if !p.rings() {
-		return p.collective(st.pool, st.devices).Seconds(st.weights)
+	link := &p.Cluster.Pools[st.pool].Node.NIC
+	own := network.PushPull(st.weights, st.replicas, p.ports(st.pool, st.replicas), link.Bandwidth, link.Latency)
+	if servers == 0 {
+		return own
 	}
-	if st.devices <= node.Devices && node.PeerLink.Bandwidth > 0 {
-		link = &node.PeerLink
-	}
-	return network.RingAllReduce(st.weights, st.devices, link.Bandwidth, link.Latency)
+	bytes := 2 * st.weights * float64(st.replicas)
+	return max(own, p.serverTime(bytes, servers)+2*p.Cluster.Pools[p.servers].Node.NIC.Latency.Seconds())
 }

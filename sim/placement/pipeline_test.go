@@ -131,6 +131,12 @@ func TestRecurrence(t *testing.T) {
 		if s.Servers == 0 {
 			s.Sync = rapid.SampledFrom([]Sync{Ring, Server, NoSync}).Draw(t, "sync")
 		}
+		switch s.Sync {
+		case Server:
+			s.Tensor, s.Zero = nil, 0
+		case NoSync:
+			s.Zero = 0
+		}
 		p, err := NewProblem(s)
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +231,7 @@ func TestClosedFormBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, 8, 2, 8)
 		s.Merge, s.Communication, s.Lookups = Contiguous, Overlap, nil
-		s.Sync, s.Servers = NoSync, 0
+		s.Sync, s.Servers, s.Zero = NoSync, 0, 0
 		for i := range s.Model.Edges {
 			s.Model.Edges[i].Seconds = 0 // the closed form charges both directions of these to one port
 		}

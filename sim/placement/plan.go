@@ -28,13 +28,15 @@ type Stage struct {
 	First, Last int // layers
 	Layers      []int
 	Devices     int
+	Replicas    int        // of Devices / Tensor devices each
+	Tensor      int        // devices that compute every layer of a replica together
 	StepTime    float64    // closed-form seconds per step when nothing makes it wait
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
 	Cycle       float64    // seconds in which the slowest phase of that is through with a round
 	Extract     float64    // seconds before computing in which its devices get rows from each other, and past the slots
 	Update      float64    // seconds after computing in which they give gradients, rows and optimizer state back
 	Gather      float64    // seconds of a round's forward passes in which its devices read rows behind slot tables in their own memory
-	Weights     unit.Bytes // dense parameters of one replica at the training precision
+	Weights     unit.Bytes // dense parameters that each device works with, at the training precision
 	Memory      Memory     // of one device
 	HostRows    unit.Bytes // embedding rows in host memory, behind slot tables
 
@@ -56,7 +58,7 @@ func (ev *Evaluator) Plan(s Scheme) *Plan {
 }
 
 // PlanDevices is Plan with the devices per stage given instead of provisioned.
-// It errs unless every stage is given at least one.
+// It errs unless every stage is given at least one, and whole replicas.
 func (ev *Evaluator) PlanDevices(s Scheme, devices []int) (*Plan, error) {
 	for _, k := range devices {
 		if k < 1 {
@@ -69,7 +71,14 @@ func (ev *Evaluator) PlanDevices(s Scheme, devices []int) (*Plan, error) {
 	if len(ev.stages) != len(devices) {
 		return nil, fmt.Errorf("devices = %v names %d stages; the scheme merges into %d", devices, len(devices), len(ev.stages))
 	}
-	copy(ev.best, devices)
+	for i, k := range devices {
+		team := ev.p.Team(ev.stages[i].pool)
+		if k%team != 0 {
+			return nil, fmt.Errorf("devices = %v: stage %d is on pool %q, where a replica has tensor_parallel = %d devices; %d is no multiple of that",
+				devices, i+1, ev.p.Cluster.Pools[ev.stages[i].pool].Name, team, k)
+		}
+		ev.best[i] = k / team
+	}
 	return ev.spell(s, ev.given()), nil
 }
 
@@ -139,7 +148,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 	for i := range pl.Stages {
 		st, k := &ev.stages[i], ev.best[i]
 		pl.Stages[i] = Stage{
-			Pool: st.pool, First: st.first, Last: st.last, Devices: k,
+			Pool: st.pool, First: st.first, Last: st.last, Devices: k * p.Team(st.pool), Replicas: k, Tensor: p.Team(st.pool),
 			StepTime: ev.stepTime(i, k), Gather: ev.gatherTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
 			HostRows: wholeBytes(st.backing), Most: st.most, MostOf: st.mostOf,
@@ -152,7 +161,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 		st := &pl.Stages[i]
 		st.Layers = append(st.Layers, l)
 		serial, parallel := p.costs[st.Pool*p.layers+l].gatherParts()
-		pl.Gathers[pl.Segment[l]] += serial + parallel*p.share(st.Pool, st.Devices).device
+		pl.Gathers[pl.Segment[l]] += serial + parallel*p.share(st.Pool, st.Replicas).device
 	}
 	if !f.Feasible {
 		pl.Reason = p.reason(pl)
@@ -160,7 +169,7 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 	return pl
 }
 
-// denseBytes returns the bytes of one replica's dense parameters.
+// denseBytes returns the bytes of dense parameters that each device of a stage works with.
 func (ev *Evaluator) denseBytes(i int) unit.Bytes {
 	return wholeBytes(ev.params(i) * float64(elementBytes(ev.p.Precision)))
 }
@@ -181,11 +190,11 @@ func (p *Problem) reason(pl *Plan) string {
 				i+1, p.layerRange(st), m.Total(), st.Devices, pool.Device.Name, m.Capacity,
 				m.Weights, m.Gradients, m.Optimizer, m.Activations, m.Tables)
 		}
-		if n := p.ports(st.Pool, st.Devices); p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n)*p.dram[st.Pool] {
+		if n := p.ports(st.Pool, st.Replicas); p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n)*p.dram[st.Pool] {
 			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: the %d nodes of its %d devices have %v each",
 				i+1, p.layerRange(st), st.HostRows, n, st.Devices, pool.Node.DRAM.Capacity)
 		}
-		if n, has := p.ports(st.Pool, st.Devices), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
+		if n, has := p.ports(st.Pool, st.Replicas), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
 			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
 				i+1, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
 		}
@@ -199,8 +208,8 @@ func (p *Problem) reason(pl *Plan) string {
 		if t == p.servers && n == p.count[t] {
 			return fmt.Sprintf("its stages on pool %q need all of its %d devices, and the parameter servers at least one", p.Cluster.Pools[t].Name, n)
 		}
-		if n > p.count[t] {
-			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, p.count[t])
+		if has := p.Cluster.Pools[t].Count; n > p.count[t]*p.Team(t) {
+			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, has)
 		}
 	}
 	if !pl.Fitness.provisioned() {
@@ -239,19 +248,27 @@ func (p *Problem) Notes(pl *Plan) []string {
 	}
 	for i := range pl.Stages {
 		st := &pl.Stages[i]
-		if float64(st.Devices) <= p.splits {
+		if float64(st.Replicas) <= p.splits {
+			continue
+		}
+		if p.ReplicaBatch > 0 {
+			notes = append(notes, fmt.Sprintf("stage %d (%s) has %d replicas for micro-batches of %d samples, which they take %d at a time: some have nothing to do; use fewer micro-batches, or a smaller replica_batch",
+				i+1, p.layerRange(st), st.Replicas, int(p.micro), p.ReplicaBatch))
 			continue
 		}
 		notes = append(notes, fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices: a sample cannot be split, so some have nothing to do; use fewer micro-batches",
-			i+1, p.layerRange(st), p.micro, st.Devices))
+			i+1, p.layerRange(st), p.micro, st.Replicas))
 	}
 	return notes
 }
 
 // splits returns into how many parts a micro-batch can be divided among devices:
-// into its samples, unless times are those of measured units of work, of which
+// into what replicas take at a time, or else its samples, unless times are those of measured units of work, of which
 // nobody knows what they hold.
 func (s *Spec) splits(micro float64) float64 {
+	if s.ReplicaBatch > 0 {
+		return micro / float64(s.ReplicaBatch)
+	}
 	for i := range s.Model.Layers {
 		if s.Model.Layers[i].OnlyProfiled {
 			return math.Inf(1)

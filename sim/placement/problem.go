@@ -154,6 +154,8 @@ type Spec struct {
 
 	Communication Communication // "": Overlap
 
+	Inside // how the devices of a stage share it
+
 	// Samples is how many the whole training run takes, for its price and duration;
 	// 0: not said. Nothing depends on it.
 	Samples float64
@@ -216,26 +218,30 @@ type Problem struct {
 	hostStep      []float64   // Added: seconds per step of one byte per micro-batch over a device's host link; 0 for CPUs
 	links         []cutLink   // [from*pools + to]
 	memory        []float64   // capacity of one device, bytes
-	price         []float64   // USD/h
-	count         []int
-	perNode       []int
+	price         []float64   // USD/h of a replica
+	count         []int       // replicas: devices, unless several compute one
+	perNode       []int       // replicas of a node
 	host          []float64   // host sockets per port
-	hostLink      []float64   // B/s
+	hostLink      []float64   // B/s of one replica
 	hostLatency   []float64   // seconds
 	dram          []float64   // host memory of a node, bytes; 0: not known
 	slotted       []int       // layers behind slot tables on accelerators
 	reads         []float64   // elements per sample that come into each layer
+	divides       bool        // stages have parts beside those of layerWork: see stage.divide
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
-	collective    func(pool, devices int) network.Cost // of Collective
+	collective    func(pool, replicas int) network.Cost // of Collective, among one device of each
+	teamCost      func(pool int) network.Cost           // of Collective, among the devices of a replica
 }
 
 // NewProblem checks and compiles a spec. Errors name the key that is wrong.
 func NewProblem(spec Spec) (*Problem, error) {
 	p := &Problem{Spec: spec}
-	p.collective = p.collectiveCosts()
-	for _, check := range []func() error{p.checkSpec, p.checkNumbers, p.checkModel} {
+	p.collective = costsOnce(p.collectiveCost)
+	team := costsOnce(func(pool, _ int) network.Cost { return p.costInNode(pool, p.Team(pool)) })
+	p.teamCost = func(pool int) network.Cost { return team(pool, 0) }
+	for _, check := range []func() error{p.checkSpec, p.checkNumbers, p.checkModel, p.checkInside} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -243,6 +249,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.layers, p.pools = len(spec.Model.Layers), len(spec.Cluster.Pools)
 	p.micro = float64(spec.Batch) / float64(spec.Microbatches)
 	p.splits = spec.splits(p.micro)
+	p.divides = spec.Zero > 0 || spec.recomputes()
 	p.compileServers()
 	p.byPool, p.added = spec.Merge != Contiguous, spec.Communication == Added
 	p.million = 1e6 / float64(spec.Batch) / 3600

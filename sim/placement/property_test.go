@@ -50,6 +50,7 @@ func TestPoolOrderIsNoMatter(t *testing.T) {
 		order := rapid.Permutation([]int{0, 1, 2}[:p.pools]).Draw(t, "order") // new -> old
 		o := s
 		copyPools(&o)
+		o.Tensor = inOrder(s.Tensor, order)
 		moved := make(Scheme, len(sc))
 		for to, from := range order {
 			o.Cluster.Pools[to] = s.Cluster.Pools[from]

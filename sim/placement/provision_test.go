@@ -65,6 +65,9 @@ func drawSpec(t *rapid.T, maxLayers, maxPools, maxCount int) Spec {
 		}
 		s.Store = func(_ int, rows, bytes float64) float64 { return rows/1e7 + bytes/1e9 }
 	}
+	if rapid.Bool().Draw(t, "inside") {
+		drawInside(t, r, &s)
+	}
 	return s
 }
 
@@ -84,6 +87,11 @@ func drawBounds(t *rapid.T, s *Spec, f Fitness) {
 // bruteForce evaluates every vector of devices, with every number of servers.
 func bruteForce(ev *Evaluator) (best Fitness) {
 	p, n := ev.p, len(ev.stages)
+	for l, i := range ev.stageOf {
+		if p.work[ev.stages[i].pool*p.layers+l].refused {
+			return best
+		}
+	}
 	if p.Merge == Convex && circular(p.Model.Edges, ev.stageOf) {
 		return best
 	}

@@ -96,16 +96,16 @@ func (u *unroll) kept(a int) float64 {
 // links, which change where it leaves a node.
 func (u *unroll) least(pool, a, end, k int) float64 {
 	p := u.p
-	if p.Sync != Ring || p.Inference || !p.rings() {
+	if p.Sync != Ring || p.Inference || !p.rings() || p.OverlapSync || p.Calibrated {
 		return 0
 	}
-	weights := u.o.memory[pool].weights
-	st := placed{pool, k, (weights[end] - weights[a]) * p.push / 2 * (1 - slack)}
+	m := &u.o.memory[pool]
+	st := placed{pool, k, (m.weights[end] - m.weights[a] + m.sharded[end] - m.sharded[a]) * p.push / 2 * (1 - slack)}
 	if !(st.weights > 0) { // it has nothing to agree on
 		return 0
 	}
 	least := p.syncSeconds(&st, 0)
-	if st.devices = max(k, p.perNode[pool]+1); st.devices <= p.count[pool] {
+	if st.replicas = max(k, p.perNode[pool]+1); st.replicas <= p.count[pool] {
 		least = min(least, p.syncSeconds(&st, 0))
 	}
 	return least

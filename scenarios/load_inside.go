@@ -1,0 +1,87 @@
+package scenarios
+
+import (
+	"stowage/hw/spec"
+	"stowage/sim/network"
+	"stowage/sim/placement"
+)
+
+// MaxTensorParallel bounds the devices of a replica.
+const MaxTensorParallel = 1 << 10
+
+// inParts reads how the devices of a stage share it.
+func (b *builder) inParts(at func(key string) spec.Path) {
+	t, p := &b.f.Training, &b.sc.Problem
+	if t.Zero < 0 || t.Zero > 3 {
+		b.fail(at("zero"), "%d: 1 for the optimizer's state, 2 for gradients too, 3 for parameters too; 0 for none", t.Zero)
+	}
+	b.oneOf(at("recompute"), t.Recompute, placement.Recomputes())
+	b.oneOf(at("collective_times"), t.CollectiveTimes, []string{"links", "measured"})
+	if b.doc.Has(at("replica_batch")) {
+		if micro := t.Batch / max(1, t.Microbatches); t.ReplicaBatch < 1 || t.ReplicaBatch > micro || micro%t.ReplicaBatch != 0 {
+			b.fail(at("replica_batch"), "%d: a divisor of the %d samples of a micro-batch, which is batch / microbatches", t.ReplicaBatch, micro)
+		}
+	}
+	if t.TensorParallel < 1 || t.TensorParallel > MaxTensorParallel {
+		b.fail(at("tensor_parallel"), "%d: from 1 to MaxTensorParallel = %d devices", t.TensorParallel, MaxTensorParallel)
+	}
+	p.Inside = placement.Inside{
+		SequenceParallel: t.SequenceParallel, Recompute: placement.Recompute(t.Recompute), Zero: t.Zero,
+		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured",
+	}
+	if t.TensorParallel >= 1 {
+		b.teams(at)
+	}
+	b.trained(at)
+}
+
+// trained checks what goes with some ways of training only.
+func (b *builder) trained(at func(key string) spec.Path) {
+	t, p := &b.f.Training, &b.sc.Problem
+	for _, c := range []struct {
+		key string
+		set bool
+	}{{"recompute", t.Recompute != string(placement.KeepAll)}, {"zero", t.Zero > 0}, {"overlap_sync", t.OverlapSync}} {
+		if c.set && t.Inference {
+			b.fail(at(c.key), "with inference = true there are no backward passes: leave it out")
+		}
+	}
+	if t.Zero > 0 && t.Sync != string(placement.Ring) {
+		b.fail(at("zero"), "%d: replicas that divide memory synchronise by collectives, sync = %q, not %q", t.Zero, placement.Ring, t.Sync)
+	}
+	if t.Zero == 3 && t.Collective == string(network.TreeAlgorithm) {
+		b.fail(at("collective"), "%q: trees sum up whole buffers; with zero = 3 replicas need parts: take another collective", t.Collective)
+	}
+	if t.Recompute != string(placement.KeepAll) && p.Schedule.Delay != nil {
+		b.fail(at("recompute"), "%q: schedule %q puts off gradients of weights, which would keep what was computed again: take another schedule", t.Recompute, t.Schedule)
+	}
+}
+
+// teams says how many devices of each pool compute a replica's layers together.
+func (b *builder) teams(at func(key string) spec.Path) {
+	c := b.sc.Cluster
+	if c == nil {
+		return // it has been complained about
+	}
+	most := 1
+	teams := make([]int, len(c.Pools))
+	for i := range c.Pools {
+		path := at("tensor_parallel")
+		teams[i] = 1
+		if c.Pools[i].Device.Kind.Accelerator() {
+			teams[i] = b.f.Training.TensorParallel
+		}
+		if own := (spec.Path{"cluster", "pool", i, "tensor_parallel"}); b.doc.Has(own) {
+			path, teams[i] = own, b.f.Cluster.Pool[i].TensorParallel
+		}
+		if err := placement.CheckTeam(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil {
+			b.fail(path, "%v", err)
+		}
+		most = max(most, teams[i])
+	}
+	if most > 1 {
+		b.sc.Problem.Tensor = teams
+	} else if b.f.Training.SequenceParallel {
+		b.fail(at("sequence_parallel"), "it divides what tensor parallelism leaves whole: say tensor_parallel, from 2 devices on")
+	}
+}
