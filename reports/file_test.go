@@ -177,7 +177,7 @@ func TestWrite(t *testing.T) {
 	}
 	want := []string{
 		"bench.txt", "fitness.png", "fitness.svg", "hits.png", "hits.svg", "layers.png", "layers.svg", "memory.csv", "memory.png", "memory.svg",
-		"report.html", "result.json", "rounds.csv", "stages.png", "stages.svg", "throughput.png", "throughput.svg", "timeline.png", "timeline.svg",
+		"report.html", "result.json", "rounds.csv", "stages.png", "stages.svg", "throughput.png", "throughput.svg", "timeline.json", "timeline.png", "timeline.svg",
 	}
 	if names := listDir(t, dir); !slices.Equal(names, want) {
 		t.Errorf("files are %v, want %v", names, want)

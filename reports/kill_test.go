@@ -24,10 +24,10 @@ var fileSets = []struct {
 		func(dir string) ([]string, error) { return WriteComparison(dir, replacementComparison()) },
 	}},
 	{"replay", ReplayFile, [2]func(dir string) ([]string, error){
-		func(dir string) ([]string, error) { return WriteReplays(dir, []*Replay{smallReplay()}) },
+		func(dir string) ([]string, error) { return WriteReplays(dir, []*Replay{curvedReplay()}) },
 		func(dir string) ([]string, error) {
 			r := smallReplay()
-			r.Trace, r.Curve = "other.txt", nil
+			r.Trace = "other.txt"
 			return WriteReplays(dir, []*Replay{r})
 		},
 	}},

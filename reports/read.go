@@ -23,12 +23,20 @@ func ReadResult(data []byte) (*sim.Result, error) {
 	if r.Version == "" || len(r.Metrics) == 0 || r.Scheme.Placement == "" {
 		return nil, errors.New("no result of a run: it has no version, metrics or scheme; `stowage run` writes result.json")
 	}
-	for i := range r.Scheme.Stages {
-		for _, l := range r.Scheme.Stages[i].Layers {
-			if l < 0 || l >= len(r.Scheme.Layers) {
-				return nil, fmt.Errorf("no result of a run: stage %d has layer %d of %d", i+1, l, len(r.Scheme.Layers))
+	if err := checkScheme(&r.Scheme); err != nil {
+		return nil, fmt.Errorf("no result of a run: %w", err)
+	}
+	return &r, checkFinite(&r)
+}
+
+// checkScheme refuses stages of layers that there are not.
+func checkScheme(s *sim.Scheme) error {
+	for i := range s.Stages {
+		for _, l := range s.Stages[i].Layers {
+			if l < 0 || l >= len(s.Layers) {
+				return fmt.Errorf("stage %d has layer %d of %d", i+1, l, len(s.Layers))
 			}
 		}
 	}
-	return &r, checkFinite(&r)
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"stowage/hw"
 	"stowage/hw/unit"
 )
 
@@ -29,8 +30,9 @@ type Replay struct {
 	Curve  *ReplayCurve   // nil: not asked for
 
 	// Row is the size of a slot, and Devices what the memories of device types hold; zero: not
-	// asked for.
+	// asked for. Named are the device types if some were named: else they are DevicesToMark.
 	Row     unit.Bytes
+	Named   []string
 	Devices []ReplayDevice
 }
 
@@ -81,6 +83,34 @@ type ReplayDevice struct {
 	Slots  int64
 }
 
+// DevicesToMark are device types and how many rows their memories hold: those named, or
+// all accelerators that ship. Without a size of a row there are none.
+func DevicesToMark(named []string, row unit.Bytes) ([]ReplayDevice, error) {
+	if row <= 0 {
+		return nil, nil
+	}
+	var devices []*hw.Device
+	for _, name := range named {
+		d, err := hw.LookupDevice(name)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, d)
+	}
+	if len(named) == 0 {
+		for _, d := range hw.Devices() {
+			if d.Kind.Accelerator() {
+				devices = append(devices, d)
+			}
+		}
+	}
+	var marks []ReplayDevice
+	for _, d := range devices {
+		marks = append(marks, ReplayDevice{Device: d.Name, Memory: d.Memory.Capacity, Slots: int64(d.Memory.Capacity / row)})
+	}
+	return marks, nil
+}
+
 // ReplayRow is a line of ReplayJSON and ReplayCSV.
 type ReplayRow struct {
 	Trace    string  `json:"trace"`
@@ -94,6 +124,10 @@ type ReplayRow struct {
 	Source   string  `json:"source"`
 	Warmup   int64   `json:"warmup,omitempty"`
 	Unique   int64   `json:"unique_keys,omitempty"`
+
+	Format   string     `json:"format,omitempty"`
+	RowBytes unit.Bytes `json:"row_bytes,omitempty"`
+	Devices  []string   `json:"devices,omitempty"`
 }
 
 // ReplayRows flattens replays: for each trace the tables in their order, then the curve. What
@@ -108,6 +142,7 @@ func ReplayRows(replays []*Replay) []ReplayRow {
 			rows = append(rows, ReplayRow{
 				Trace: r.Trace, Policy: policy, Slots: slots, Lookups: lookups, Hits: lookups - misses, Misses: misses,
 				HitRatio: share(lookups-misses, lookups), Rate: rate, Source: source, Warmup: r.Warmup, Unique: r.Unique,
+				Format: r.Format, RowBytes: r.Row, Devices: r.Named,
 			})
 		}
 		for _, t := range r.Tables {

@@ -98,9 +98,12 @@ type replayPlot struct {
 	sheet       func(r *Replay) *slotSheet
 }
 
+// mrcPlot is the plot of miss ratios, of which several traces lie in one panel.
+const mrcPlot = "mrc"
+
 var replayPlots = []replayPlot{
 	{"policies", "Hit ratio by number of slots and replacement policy", func(r *Replay) bool { return counted(r) || curved(r) }, replayPolicies},
-	{"mrc", "Miss ratio of LRU by number of slots", curved, replayMRC},
+	{mrcPlot, "Miss ratio of LRU by number of slots", curved, replayMRC},
 }
 
 func counted(r *Replay) bool {

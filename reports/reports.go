@@ -25,8 +25,8 @@ const (
 )
 
 // Write writes everything there is to say about r into dir, which it creates
-// when absent: result.json, rounds.csv, report.html, bench.txt, whatif.csv if r has answers, memory.csv, and
-// NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
+// when absent: result.json, rounds.csv, report.html, bench.txt, whatif.csv if r has answers,
+// timeline.json and memory.csv if a step was recorded, and NAME.svg and NAME.png of every plot that applies. Files that do not apply to r, left
 // by an earlier run, are removed: what lies in dir is a function of r alone.
 //
 // All files are written before the first one takes its place, and result.json takes it
@@ -50,6 +50,7 @@ func Write(dir string, r *sim.Result) (files []string, err error) {
 		{ReportFile, true, func(w io.Writer) error { return HTML(w, r) }},
 		{BenchFile, true, func(w io.Writer) error { return Bench(w, []*sim.Result{r}) }},
 		{WhatIfFile, r.WhatIf != nil, func(w io.Writer) error { return WhatIfCSV(w, r) }},
+		{TimelineFile, timelinePlot.Needs(r), func(w io.Writer) error { return writeTimeline(w, r) }},
 		{MemoryFile, hasMemory(r), func(w io.Writer) error { return MemoryCSV(w, r) }},
 	} {
 		if !t.applies {

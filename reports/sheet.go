@@ -18,37 +18,71 @@ import (
 // MaxSheet bounds the results on one sheet.
 const MaxSheet = 16
 
-// Run is a result and what it is called beside others.
-type Run struct {
-	Label  string
-	Result *sim.Result
-}
-
-// Sheet is one plot of one result, or of several: throughput lies in one panel, a line
-// for each; the other plots stand below each other. Device types have the same colours
-// in all of them.
+// Sheet is one plot of one thing saved, or of several: throughput and miss ratios lie in
+// one panel, a line for each; the other plots stand below each other. Device types have
+// the same colours in all of them.
 type Sheet struct {
-	plot Plot
+	Name string // of the plot
 	runs []Run
+	csv  func(w io.Writer) error
+
+	picture func() picture
 }
 
-// NewSheet checks that the plot of that name can be drawn of all runs.
+// NewSheet checks that the plot of that name can be drawn of all runs, which are of one
+// kind. No name means the first plot that can.
 func NewSheet(name string, runs []Run) (*Sheet, error) {
 	if n := len(runs); n < 1 || n > MaxSheet {
 		return nil, fmt.Errorf("%d results on one sheet: from 1 to %d", n, MaxSheet)
 	}
-	s := &Sheet{runs: runs}
-	for _, r := range runs {
-		if err := checkFinite(r.Result); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Label, err)
+	for i := range runs {
+		if runs[i].kind() != runs[0].kind() {
+			return nil, fmt.Errorf("%s is a %s, %s is a %s: results of one command are drawn together", runs[0].Label, runs[0].kind(), runs[i].Label, runs[i].kind())
 		}
-		plots, err := choosePlots(r.Result, []string{name})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Label, err)
-		}
-		s.plot = plots[0]
 	}
-	return s, nil
+	s := &Sheet{Name: name, runs: runs}
+	switch runs[0].kind() {
+	case "comparison":
+		return s, s.ofComparisons()
+	case "replay":
+		return s, s.ofReplays()
+	}
+	return s, s.ofResults()
+}
+
+// ofResults makes it a sheet of what run saved.
+func (s *Sheet) ofResults() error {
+	if s.Name == "" {
+		s.Name = throughputPlot.Name
+	}
+	var p Plot
+	for _, r := range s.runs {
+		if err := checkFinite(r.Result); err != nil {
+			return fmt.Errorf("%s: %w", r.Label, err)
+		}
+		plots, err := choosePlots(r.Result, []string{s.Name})
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Label, err)
+		}
+		p = plots[0]
+	}
+	s.csv = func(w io.Writer) error { return plotCSV(w, p.Name, s.runs) }
+	s.picture = func() picture {
+		switch {
+		case len(s.runs) == 1:
+			return p.picture(s.runs[0].Result)
+		case p.Name == throughputPlot.Name:
+			return s.overlay()
+		}
+		var parts []picture
+		for _, r := range s.runs {
+			named := *r.Result
+			named.Title = r.Label + ": " + title(r.Result)
+			parts = append(parts, p.picture(&named))
+		}
+		return stack(p.Title, parts)
+	}
+	return nil
 }
 
 // SheetFormats are the extensions of the files that Render writes.
@@ -56,14 +90,13 @@ func SheetFormats() []string { return []string{"svg", "png", "pdf"} }
 
 // Render draws the sheet. The bytes are a function of the results and their labels.
 func (s *Sheet) Render(w io.Writer, format string) error {
-	p := s.picture()
 	switch format {
 	case "svg":
-		return renderSVG(w, p)
+		return renderSVG(w, s.picture())
 	case "png":
-		return renderPNG(w, p)
+		return renderPNG(w, s.picture())
 	case "pdf":
-		return renderPDF(w, p)
+		return renderPDF(w, s.picture())
 	}
 	return fmt.Errorf("unknown format %q: want one of %s", format, strings.Join(SheetFormats(), ", "))
 }
@@ -86,34 +119,20 @@ func (s *Sheet) Write(file string) (files []string, err error) {
 	return set.commit()
 }
 
-func (s *Sheet) picture() picture {
-	switch {
-	case len(s.runs) == 1:
-		return s.plot.picture(s.runs[0].Result)
-	case s.plot.Name == throughputPlot.Name:
-		return s.overlay()
-	}
-	return s.stack()
-}
-
-// stack is the same plot of each run, one below the other.
-func (s *Sheet) stack() picture {
-	p := picture{title: s.plot.Title}
-	heights := make([]vg.Length, len(s.runs))
-	for i, r := range s.runs {
-		w, h := s.plot.Size(r.Result)
-		p.w, heights[i] = max(p.w, w), h
-		p.h += h
+// stack lays pictures one below the other.
+func stack(title string, parts []picture) picture {
+	p := picture{title: title}
+	for _, part := range parts {
+		p.w = max(p.w, part.w)
+		p.h += part.h
 	}
 	p.draw = func(c draw.Canvas) {
 		top := c.Max.Y
-		for i := range s.runs {
+		for _, part := range parts {
 			cell := c
-			cell.Max.Y, cell.Min.Y = top, top-heights[i]
-			named := *s.runs[i].Result
-			named.Title = s.runs[i].Label + ": " + title(s.runs[i].Result)
-			s.plot.Draw(cell, &named)
-			top -= heights[i]
+			cell.Max.Y, cell.Min.Y = top, top-part.h
+			part.draw(cell)
+			top -= part.h
 		}
 	}
 	return p

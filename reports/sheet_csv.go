@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -28,22 +29,52 @@ var plotTables = map[string]struct {
 
 // CSV writes the data that the sheet shows: a header and a row for each point, exact
 // numbers, cells empty where there is none.
-func (s *Sheet) CSV(w io.Writer) error {
-	t, ok := plotTables[s.plot.Name]
+func (s *Sheet) CSV(w io.Writer) error { return s.csv(w) }
+
+// plotCSV writes what a plot shows of results.
+func plotCSV(w io.Writer, name string, runs []Run) error {
+	t, ok := plotTables[name]
 	if !ok {
-		panic("reports: plot " + s.plot.Name + " has no table") // a test holds them against Plots
+		panic("reports: plot " + name + " has no table") // a test holds them against Plots
 	}
 	out := csv.NewWriter(w)
 	if err := out.Write(append([]string{"run"}, t.header...)); err != nil {
 		return err
 	}
-	for _, run := range s.runs {
+	for _, run := range runs {
 		t.rows(run.Result, func(cells ...string) {
 			if len(cells) != len(t.header) {
-				panic(fmt.Sprintf("reports: %d cells under %d columns of %s", len(cells), len(t.header), s.plot.Name))
+				panic(fmt.Sprintf("reports: %d cells under %d columns of %s", len(cells), len(t.header), name))
 			}
 			_ = out.Write(append([]string{run.Label}, cells...)) // Error below has it
 		})
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// withRuns writes the tables of several runs below one header, with a column for the run
+// in front.
+func withRuns(w io.Writer, runs []Run, table func(w io.Writer, r *Run) error) error {
+	out := csv.NewWriter(w)
+	for i := range runs {
+		var b bytes.Buffer
+		if err := table(&b, &runs[i]); err != nil {
+			return err
+		}
+		rows, err := csv.NewReader(&b).ReadAll()
+		if err != nil {
+			return err
+		}
+		for k, row := range rows {
+			first := runs[i].Label
+			if k == 0 {
+				first = "run"
+			}
+			if k > 0 || i == 0 {
+				_ = out.Write(append([]string{first}, row...)) // Error below has it
+			}
+		}
 	}
 	out.Flush()
 	return out.Error()

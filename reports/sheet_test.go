@@ -47,7 +47,7 @@ func sheetRuns() []Run {
 		slow.Rounds[i].Throughput /= 3
 	}
 	fast.Rounds = withoutSlots(warmRounds(220, 16384, 0.02))
-	return []Run{{"two sockets", slow}, {"four V100", typicalResult()}, {"sixteen V100, no slots, and a label as long as labels can get before they are shortened in the middle", fast}}
+	return []Run{{Label: "two sockets", Result: slow}, {Label: "four V100", Result: typicalResult()}, {Label: "sixteen V100, no slots, and a label as long as labels can get before they are shortened in the middle", Result: fast}}
 }
 
 // Every plot is drawn of one run and of several, in every format, twice to the same bytes,
@@ -65,7 +65,7 @@ func TestSheets(t *testing.T) {
 			}
 			continue
 		}
-		for _, runs := range [][]Run{{{"one", r}}, {{"one", r}, {"two", r}}} {
+		for _, runs := range [][]Run{{{Label: "one", Result: r}}, {{Label: "one", Result: r}, {Label: "two", Result: r}}} {
 			s, err := NewSheet(p.Name, runs)
 			if err != nil {
 				t.Fatal(err)
@@ -97,8 +97,8 @@ func TestSheets(t *testing.T) {
 
 // What cannot be drawn is said before anything is, and of which run.
 func TestSheetRefuses(t *testing.T) {
-	one := Run{"here", typicalResult()}
-	bare := Run{"there", &sim.Result{Scenario: "bare"}}
+	one := Run{Label: "here", Result: typicalResult()}
+	bare := Run{Label: "there", Result: &sim.Result{Scenario: "bare"}}
 	for _, c := range []struct {
 		plot string
 		runs []Run

@@ -18,7 +18,7 @@ import (
 var timelinePlot = Plot{
 	Name:  "timeline",
 	Title: "One step, stage by stage",
-	Wants: "a timeline, which `stowage run` draws and result.json does not keep",
+	Wants: "a timeline, which `stowage run` keeps in " + TimelineFile + " beside the result",
 	Needs: func(r *sim.Result) bool { return r.Timeline != nil && r.Timeline.To > r.Timeline.From },
 	Size: func(r *sim.Result) (w, h vg.Length) {
 		h = headHeight + 62

@@ -10,18 +10,20 @@ import (
 // Comparison is one experiment under several policies of one sort. But for Elapsed
 // of its runs it is a function of scenario, seeds and version alone.
 type Comparison struct {
-	Scenario, Title, Version string
+	Scenario string `json:"scenario"`
+	Title    string `json:"title,omitempty"`
+	Version  string `json:"version"`
 
-	By        string // the sort of the policies: Placements or Replacements
-	Objective string // of the placement
-	Fidelity  string // with which placement policies computed fitness
-	Seeds     int    // asked for
+	By        string `json:"by"`                  // the sort of the policies: Placements or Replacements
+	Objective string `json:"objective,omitempty"` // of the placement
+	Fidelity  string `json:"fidelity,omitempty"`  // with which placement policies computed fitness
+	Seeds     int    `json:"seeds"`               // asked for
 
-	Runs    []ComparedRun // policy by policy in the order asked for, seeds rising
-	Skipped []SkippedPolicy
+	Runs    []ComparedRun   `json:"runs"` // policy by policy in the order asked for, seeds rising
+	Skipped []SkippedPolicy `json:"skipped,omitempty"`
 
 	// Stopped says what kept the comparison from being whole; empty: it is.
-	Stopped string
+	Stopped string `json:"stopped,omitempty"`
 }
 
 // The sorts of policies that can be compared.
@@ -32,22 +34,22 @@ const (
 
 // ComparedRun is the experiment under one policy and seed.
 type ComparedRun struct {
-	Policy      string
-	Seed        int64
-	Once        bool // the policy draws nothing: every seed gives this run
-	Evaluations int
-	Metrics     Metrics
-	Bound       float64 // fitness that no scheme exceeds, as this search proved it; 0: it proved none
+	Policy      string  `json:"policy"`
+	Seed        int64   `json:"seed"`
+	Once        bool    `json:"once,omitempty"` // the policy draws nothing: every seed gives this run
+	Evaluations int     `json:"evaluations"`
+	Metrics     Metrics `json:"metrics"`
+	Bound       float64 `json:"bound,omitempty"` // fitness that no scheme exceeds, as this search proved it; 0: it proved none
 
 	// Infeasible says why the nearest to fitting of the schemes does not fit; then
 	// there is no Result.
-	Infeasible string
+	Infeasible string `json:"infeasible,omitempty"`
 	// Result is that of the target scheme, without its rounds.
-	Result *Result
-	Front  []FrontPoint // of the schemes that the search saw, by rising cost
-	Target *FrontPoint  // where the target scheme lies, by the same fidelity
+	Result *Result      `json:"result,omitempty"`
+	Front  []FrontPoint `json:"front,omitempty"`  // of the schemes that the search saw, by rising cost
+	Target *FrontPoint  `json:"target,omitempty"` // where the target scheme lies, by the same fidelity
 
-	Elapsed time.Duration // wall clock of the search, or of the whole run with a replacement policy
+	Elapsed time.Duration `json:"-"` // wall clock of the search, or of the whole run with a replacement policy
 }
 
 // FrontPoint is a scheme that no other one seen beats in both throughput and cost, by
@@ -59,7 +61,8 @@ type FrontPoint struct {
 
 // SkippedPolicy is a policy that cannot be applied to the experiment.
 type SkippedPolicy struct {
-	Policy, Reason string
+	Policy string `json:"policy"`
+	Reason string `json:"reason"`
 }
 
 // Fitness is the fitness of the run's target scheme; false: no scheme fits.

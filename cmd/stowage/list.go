@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stowage/hw"
-	"stowage/reports"
 	"stowage/sim"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
@@ -137,11 +136,8 @@ func listSchedules(w io.Writer) error {
 
 func listPlots(w io.Writer) error {
 	fmt.Fprintln(w, "NAME\tTITLE")
-	for _, p := range reports.Plots() {
-		fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Title)
-	}
-	for _, p := range reports.ComparePlots() {
-		fmt.Fprintf(w, "%s\t%s (of stowage compare)\n", p[0], p[1])
+	for _, p := range plotList() {
+		fmt.Fprintf(w, "%s\t%s\n", p[0], p[1])
 	}
 	return nil
 }

@@ -67,8 +67,8 @@ func TestLists(t *testing.T) {
 		"placements":   placement.PolicyNames(),
 		"replacements": namesOf(slots.Policies(), func(p slots.Policy) string { return p.Name }),
 		"schedules":    pipeline.ScheduleNames(),
-		"plots": append(namesOf(reports.Plots(), func(p reports.Plot) string { return p.Name }),
-			namesOf(reports.ComparePlots(), func(p [2]string) string { return p[0] })...),
+		"plots": append(append(namesOf(reports.Plots(), func(p reports.Plot) string { return p.Name }),
+			namesOf(reports.ComparePlots(), func(p [2]string) string { return p[0] })...), "mrc"),
 		"metrics": namesOf(sim.MetricKinds, func(k sim.MetricKind) string { return k.Name }),
 	}
 	if len(want) != len(lists) {

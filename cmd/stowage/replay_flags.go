@@ -10,7 +10,6 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/unit"
-	"stowage/reports"
 	"stowage/sim/slots"
 	"stowage/workloads/lookups"
 )
@@ -222,28 +221,20 @@ func (c onceChoice) Set(s string) error {
 func traceFormats() []string { return append(lookups.Formats(), "oracleGeneral") }
 
 // deviceList is a flag that takes device types, commas between them.
-type deviceList []*hw.Device
+type deviceList []string
 
-func (l *deviceList) Type() string { return "devices" }
-func (l *deviceList) String() string {
-	var names []string
-	for _, d := range *l {
-		names = append(names, d.Name)
-	}
-	return strings.Join(names, ",")
-}
+func (l *deviceList) Type() string   { return "devices" }
+func (l *deviceList) String() string { return strings.Join(*l, ",") }
 
 // Set takes known names.
 func (l *deviceList) Set(s string) error {
-	var list deviceList
-	for _, name := range splitList(s) {
-		d, err := hw.LookupDevice(name)
-		if err != nil {
+	names := distinct(splitList(s))
+	for _, name := range names {
+		if _, err := hw.LookupDevice(name); err != nil {
 			return err
 		}
-		list = append(list, d)
 	}
-	*l = distinct(list)
+	*l = names
 	return nil
 }
 
@@ -306,25 +297,4 @@ func deviceHelp() []string {
 		words = append(words, d.Name+"\t"+d.Title)
 	}
 	return words
-}
-
-// devicesFor returns the device types to mark, and how many rows their memories
-// hold: those named, or all accelerators.
-func devicesFor(named deviceList, row unit.Bytes) []reports.ReplayDevice {
-	if row == 0 {
-		return nil
-	}
-	devices := []*hw.Device(named)
-	if len(devices) == 0 {
-		for _, d := range hw.Devices() {
-			if d.Kind.Accelerator() {
-				devices = append(devices, d)
-			}
-		}
-	}
-	var marks []reports.ReplayDevice
-	for _, d := range devices {
-		marks = append(marks, reports.ReplayDevice{Device: d.Name, Memory: d.Memory.Capacity, Slots: int64(d.Memory.Capacity / row)})
-	}
-	return marks
 }

@@ -41,7 +41,11 @@ func (t *traceReplay) run(ctx context.Context) (*reports.Replay, error) {
 		return nil, err
 	}
 	r := &reports.Replay{Trace: t.path, Unique: t.unique, Warmup: t.flags.warmup.of(t.lookups), Row: t.flags.row.Bytes}
-	r.Devices = devicesFor(t.flags.devices, t.flags.row.Bytes)
+	r.Named = t.flags.devices
+	var err error
+	if r.Devices, err = reports.DevicesToMark(r.Named, r.Row); err != nil {
+		return nil, err
+	}
 	if t.counted && t.end == nil && r.Warmup >= t.lookups {
 		return nil, t.tooWarm(r.Warmup, t.lookups)
 	}

@@ -17,7 +17,9 @@ var schemas = []struct {
 }{
 	{"scenario", scenarios.Schema},
 	{"run", reports.Schema},
+	{"timeline", reports.TimelineSchema},
 	{"compare", reports.CompareSchema},
+	{"comparison", reports.ComparisonSchema},
 	{"replay", reports.ReplaySchema},
 }
 
@@ -30,7 +32,8 @@ func newSchema() *cobra.Command {
 		Use:   "schema " + strings.Join(names, "|"),
 		Short: "Print the JSON Schema of scenarios or of what a command prints as JSON",
 		Long: `Schema prints a JSON Schema (draft 2020-12): of scenario files, by which editors
-complete and check them, or of what run, compare and replay print with --format json.`,
+complete and check them; of what run, compare and replay print with --format json; or
+of the files timeline.json and comparison.json, which plots are drawn from again.`,
 		Example: `  stowage schema scenario >scenario.schema.json
   stowage schema run`,
 		ValidArgs: names,
