@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"stowage/workloads"
 )
 
 // torchgpipeTable is measured: AmoebaNet-D (18, 256) on Tesla P40 by torchgpipe
@@ -58,6 +60,31 @@ func TestTorchgpipe(t *testing.T) {
 		}
 		if off < low || off > high {
 			t.Errorf("n = %d, m = %d: a speed-up of %.3f, measured %.3f: %+.1f %%, want %+.0f to %+.0f %%", run[0], run[1], speedup, row.speedup, 100*off, 100*low, 100*high)
+		}
+	}
+}
+
+// TestAmoebaNetFile: the layers of the published scenarios have the shares of time that
+// their shapes give them, at the efficiency that is fitted above.
+func TestAmoebaNetFile(t *testing.T) {
+	data, err := os.ReadFile("../../scenarios/published/models/amoebanet-d.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := workloads.ParseModel("amoebanet-d", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := amoebaNetD()
+	if len(model.Layers) != len(layers) {
+		t.Fatalf("%d layers, want %d", len(model.Layers), len(layers))
+	}
+	const measured = 26.733 // samples/s, n = 2, m = 1
+	efficiency := torchgpipeStep(t, layers, [2]int{2, 1}, 1) * measured
+	for i, l := range model.Layers {
+		got, want := l.Profiles[0].Points[0], layers[i].seconds()/efficiency
+		if math.Abs(got.Forward-want) > 1e-9 || math.Abs(got.Backward-2*want) > 2e-9 {
+			t.Errorf("%s: forward %v s, backward %v s, want %v and twice that", l.Name, got.Forward, got.Backward, want)
 		}
 	}
 }
