@@ -44,7 +44,7 @@ func (p *comparePlot) picture(c *sim.Comparison) picture {
 }
 
 // WriteComparison writes a comparison into dir, which it creates when absent:
-// compare.json, comparison.json, compare.csv, bench.txt, and NAME.svg, NAME.png and NAME.csv of every
+// compare.json, comparison.json, compare.csv, report.html, bench.txt, and NAME.svg, NAME.png and NAME.csv of every
 // plot that applies; files of others are removed. Wall-clock figures stay out.
 //
 // compare.json takes its place last: see fileSet. On an error the folder is as it was.
@@ -65,6 +65,7 @@ func WriteComparison(dir string, c *sim.Comparison) (files []string, err error) 
 		{CompareFile, func(w io.Writer) error { return CompareJSON(w, all) }},
 		{ComparisonFile, func(w io.Writer) error { return writeComparison(w, c) }},
 		{CompareCSVFile, func(w io.Writer) error { return CompareCSV(w, all) }},
+		{ReportFile, func(w io.Writer) error { return CompareHTML(w, c) }},
 		{BenchFile, func(w io.Writer) error { return CompareBench(w, all) }},
 	} {
 		if err := set.add(t.name, t.write); err != nil {

@@ -24,7 +24,7 @@ func CompareSummary(w io.Writer, c *sim.Comparison, width int) error {
 	b.WriteByte('\n')
 	var err error
 	if c.By == sim.Replacements {
-		err = replacementTable(&b, c, width)
+		err = replacementGrid(c).render(&b, width)
 	} else {
 		err = placementTable(&b, c, width)
 	}
@@ -87,49 +87,57 @@ func shortNumber(v float64) string {
 	return formatNumber(v)
 }
 
-// placementTable has a column for the distance to the best known where that is not proven
-// to be the best there is. It is one table where that fits, else two: what policies
-// found, and what it took.
+// placementTable is one table where that fits, else two: what policies found, and what it
+// took.
 func placementTable(w io.Writer, c *sim.Comparison, width int) error {
-	limit, proven := c.Limit()
-	known := bestKnown(c)
-	all := standings(c)
-	found := []column{{"placement", false, true}, {"best", true, false}, {"median", true, false}, {"worst", true, false}, {"gap", true, false}}
-	behind := proven && !attained(known, limit)
-	if behind {
-		found = append(found, column{"behind", true, false})
-	}
-	took := []column{{"schemes", true, false}}
-	timed := slices.ContainsFunc(all, func(s standing) bool { return s.duration > 0 })
-	if timed {
-		took = append(took, column{"time", true, false})
-	}
-	took = append(took, column{"fits", true, false})
-	one := grid{columns: slices.Concat(found, took)}
-	first, second := grid{columns: found}, grid{columns: slices.Concat(found[:1], took)}
-	for i := range all {
-		s := &all[i]
-		has := append(append([]string{printable(s.policy)}, s.three(c)...), s.gapCell(c, limit, proven))
-		if behind {
-			has = append(has, s.gapCell(c, known, true))
-		}
-		cost := []string{formatNumber(math.Round(s.schemes))}
-		if timed {
-			cost = append(cost, shortSeconds(s.duration.Seconds()))
-		}
-		cost = append(cost, s.feasible())
-		one.add(slices.Concat(has, cost)...)
-		first.add(has...)
-		second.add(slices.Concat(has[:1], cost)...)
-	}
+	one, found := placementGrid(c)
 	if one.natural() <= width {
 		return one.render(w, width)
+	}
+	first, second := grid{columns: one.columns[:found]}, grid{columns: slices.Concat(one.columns[:1], one.columns[found:])}
+	for _, row := range one.rows {
+		first.add(row[:found]...)
+		second.add(slices.Concat(row[:1], row[found:])...)
 	}
 	if err := first.render(w, width); err != nil {
 		return err
 	}
 	io.WriteString(w, "\n") // w is a buffer of CompareSummary
 	return second.render(w, width)
+}
+
+// placementGrid has columns for what policies found, and from the returned one on for what
+// it took. There is one for the distance to the best known where that is not proven to be
+// the best there is.
+func placementGrid(c *sim.Comparison) (g *grid, took int) {
+	limit, proven := c.Limit()
+	known := bestKnown(c)
+	all := standings(c)
+	g = &grid{columns: []column{{"placement", false, true}, {"best", true, false}, {"median", true, false}, {"worst", true, false}, {"gap", true, false}}}
+	behind := proven && !attained(known, limit)
+	if behind {
+		g.columns = append(g.columns, column{"behind", true, false})
+	}
+	took = len(g.columns)
+	g.columns = append(g.columns, column{"schemes", true, false})
+	timed := slices.ContainsFunc(all, func(s standing) bool { return s.duration > 0 })
+	if timed {
+		g.columns = append(g.columns, column{"time", true, false})
+	}
+	g.columns = append(g.columns, column{"fits", true, false})
+	for i := range all {
+		s := &all[i]
+		cells := append(append([]string{printable(s.policy)}, s.three(c)...), s.gapCell(c, limit, proven))
+		if behind {
+			cells = append(cells, s.gapCell(c, known, true))
+		}
+		cells = append(cells, formatNumber(math.Round(s.schemes)))
+		if timed {
+			cells = append(cells, shortSeconds(s.duration.Seconds()))
+		}
+		g.add(append(cells, s.feasible())...)
+	}
+	return g, took
 }
 
 // bestKnown is the best fitness that any run found.
@@ -208,8 +216,8 @@ func (s *standing) feasible() string {
 	return "once"
 }
 
-func replacementTable(w io.Writer, c *sim.Comparison, width int) error {
-	g := grid{columns: []column{{"replacement", false, true}, {"hit ratio", true, false}, {"lookups", true, false}, {"stalled", true, false}, {"samples/s", true, false}, {"best", true, false}, {"worst", true, false}, {"fits", true, false}}}
+func replacementGrid(c *sim.Comparison) *grid {
+	g := &grid{columns: []column{{"replacement", false, true}, {"hit ratio", true, false}, {"lookups", true, false}, {"stalled", true, false}, {"samples/s", true, false}, {"best", true, false}, {"worst", true, false}, {"fits", true, false}}}
 	all := standings(c)
 	for i := range all {
 		s := &all[i]
@@ -224,7 +232,7 @@ func replacementTable(w io.Writer, c *sim.Comparison, width int) error {
 		}
 		g.add(append(cells, t[1], t[0], t[2], s.feasible())...)
 	}
-	return g.render(w, width)
+	return g
 }
 
 // compareNotes says what the table leaves open.

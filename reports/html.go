@@ -33,6 +33,8 @@ var htmlPage = template.Must(template.New("report").Parse(htmlFile("report.tmpl"
 // the template escapes, and in Charts, which is data and not code.
 type page struct {
 	Title, Version, Verdict string
+	Kicker                  string // what it is about
+	Function                string // what it is a function of, as a sentence
 	Facts                   []fact
 	Warnings                []string
 	Sections                []section
@@ -79,7 +81,11 @@ func HTML(w io.Writer, r *sim.Result) error {
 	if err := checkFinite(r); err != nil {
 		return err
 	}
-	p := pageOf(r)
+	return pageOf(r).write(w)
+}
+
+// write fills in what all pages share, and the template.
+func (p *page) write(w io.Writer) error {
 	js, chartJS := htmlFile("report.js"), htmlFile("uPlot.iife.min.js")
 	p.JS, p.ChartJS = template.JS(js), template.JS(chartJS)
 	p.CSS, p.ChartCSS = template.CSS(htmlFile("report.css")), template.CSS(htmlFile("uPlot.min.css"))
@@ -100,7 +106,10 @@ func scriptHash(js string) string {
 
 // pageOf says everything there is to say about r.
 func pageOf(r *sim.Result) *page {
-	p := &page{Title: title(r), Version: printable(r.Version), Verdict: verdictOf(r), Facts: factsOf(r)}
+	p := &page{
+		Title: title(r), Version: printable(r.Version), Verdict: verdictOf(r), Facts: factsOf(r),
+		Kicker: "one simulated training run", Function: "This file is a function of scenario, seed and version alone.",
+	}
 	for _, w := range r.Warnings {
 		p.Warnings = append(p.Warnings, printable(w))
 	}
@@ -108,22 +117,26 @@ func pageOf(r *sim.Result) *page {
 		headlineSection, schemeSection, roundsSection, slotsSection, stagesSection, timelineSection, memorySection,
 		tradeSection, levelsSection, sweepSection, whatIfSection, searchSection, reproduceSection,
 	} {
-		s := make(r)
-		if len(s.Parts) == 0 {
-			continue
+		p.add(make(r))
+	}
+	return p
+}
+
+// add appends a section, unless there is nothing in it.
+func (p *page) add(s section) {
+	if len(s.Parts) == 0 {
+		return
+	}
+	p.Sections = append(p.Sections, s)
+	for i := range s.Parts {
+		if t := s.Parts[i].Timeline; t != nil {
+			p.Timeline = t
 		}
-		p.Sections = append(p.Sections, s)
-		for i := range s.Parts {
-			if t := s.Parts[i].Timeline; t != nil {
-				p.Timeline = t
-			}
-			if c := s.Parts[i].Chart; c != nil {
-				p.Charts = append(p.Charts, c)
-				if c.Title != s.Title {
-					c.Head = c.Title
-				}
+		if c := s.Parts[i].Chart; c != nil {
+			p.Charts = append(p.Charts, c)
+			if c.Title != s.Title {
+				c.Head = c.Title
 			}
 		}
 	}
-	return p
 }

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"image/color"
 	"strconv"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -14,7 +15,7 @@ import (
 // for names to be read, and scrolls where the page is not.
 type schemePicture struct {
 	Width, Height int
-	Label         string // for screen readers
+	Name, Label   string // for screen readers
 	Cells         []schemeCell
 	Frames        []schemeFrame
 }
@@ -60,11 +61,10 @@ func cellSize(layers int) (w, h int, up bool) {
 	return 22, 112, true
 }
 
-func schemeOfPage(r *sim.Result) *schemePicture {
-	_, colours := deviceColours(r)
+func schemeOfPage(r *sim.Result, colours map[string]color.RGBA) *schemePicture {
 	n := len(r.Scheme.Layers)
 	w, h, up := cellSize(n)
-	p := &schemePicture{Width: n*w + 4, Height: schemeTop + h + schemeBelow}
+	p := &schemePicture{Name: "Target scheme", Width: n*w + 4, Height: schemeTop + h + schemeBelow}
 	p.Label = fmt.Sprintf("Target scheme: %s in %s. The table below has the same in words.", plural(n, "layer"), plural(len(r.Scheme.Stages), "stage"))
 	stageOf := layerStages(r)
 	for i := range n {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"stowage/sim"
 )
@@ -119,7 +121,8 @@ func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:] + "."
 }
 
 func schemeSection(r *sim.Result) section {
@@ -133,7 +136,8 @@ func schemeSection(r *sim.Result) section {
 		t.add(strconv.Itoa(i+1), deviceCount(st), printable(st.Pool), layerSpan(r, st), formatDuration(st.Forward), formatDuration(st.Backward))
 	}
 	colourStages(r, t, 1)
-	s.Parts = []part{{Scheme: schemeOfPage(r), Legend: deviceLegend(r)}, {Table: t, Notes: []string{"Forward and backward are times of one micro-batch."}}}
+	_, colours := deviceColours(r)
+	s.Parts = []part{{Scheme: schemeOfPage(r, colours), Legend: deviceLegend(r)}, {Table: t, Notes: []string{"Forward and backward are times of one micro-batch."}}}
 	return s
 }
 
@@ -300,10 +304,7 @@ func whatIfSection(r *sim.Result) section {
 
 func reproduceSection(r *sim.Result) section {
 	s := section{ID: "reproduce", Title: "How to reproduce this"}
-	file := "scenario.toml"
-	if name := printable(r.Scenario); name != "" && name == r.Scenario {
-		file = name + ".toml"
-	}
+	file := scenarioFile(r.Scenario)
 	command := fmt.Sprintf("stowage run --seed %d %s", r.Seed, shellQuoted(file))
 	if r.Resolved == "" {
 		s.Parts = []part{{Notes: []string{"Run the scenario with stowage " + printable(r.Version) + ":"}, Pre: command}}
@@ -320,10 +321,18 @@ func reproduceSection(r *sim.Result) section {
 	return s
 }
 
+// scenarioFile is how the file of a scenario may be called.
+func scenarioFile(scenario string) string {
+	if name := printable(scenario); name != "" && name == scenario {
+		return name + ".toml"
+	}
+	return "scenario.toml"
+}
+
 // shellQuoted quotes a word for a POSIX shell where it has to be.
 func shellQuoted(s string) string {
 	plain := func(c rune) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-+", c)
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-+,", c)
 	}
 	if s != "" && s[0] != '-' && !strings.ContainsFunc(s, func(c rune) bool { return !plain(c) }) {
 		return s

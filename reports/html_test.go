@@ -53,12 +53,14 @@ func TestHTMLIsSelfContained(t *testing.T) {
 	}
 }
 
+// evil is text that is a script, or ends whatever it is in, by the names of where it is.
+func evil(where string) string {
+	return fmt.Sprintf(`</script></title></style><script>window.evil='%s'</script><img src=x onerror="window.evil=1">"'`+"`"+`${window.evil=1}{{.}} javascript:alert(1) \u003cscript>`+"\u2028\u202e日本", where)
+}
+
 // maliciousResult has scripts wherever its author can put text.
 func maliciousResult() *sim.Result {
 	r := typicalResult()
-	evil := func(where string) string {
-		return fmt.Sprintf(`</script></title></style><script>window.evil='%s'</script><img src=x onerror="window.evil=1">"'`+"`"+`${window.evil=1}{{.}} javascript:alert(1) \u003cscript>`+"\u2028\u202e日本", where)
-	}
 	r.Title, r.Scenario, r.Version = evil("title"), evil("scenario"), evil("version")
 	r.Replacement, r.Scheme.Placement, r.Scheme.Schedule, r.Scheme.Objective = evil("replacement"), evil("placement"), evil("schedule"), evil("objective")
 	for i := range r.Scheme.LayerNames {
@@ -93,6 +95,51 @@ func maliciousResult() *sim.Result {
 	return r
 }
 
+// maliciousComparison has scripts in names and reasons.
+func maliciousComparison() *sim.Comparison {
+	c := smallComparison()
+	c.Title, c.Scenario, c.Version, c.Objective, c.Fidelity, c.Stopped = evil("title"), evil("scenario"), evil("version"), evil("objective"), evil("fidelity"), evil("stopped")
+	c.Skipped = append(c.Skipped, sim.SkippedPolicy{Policy: evil("policy"), Reason: evil("reason")})
+	for i := range c.Runs {
+		c.Runs[i].Policy += evil("policy")
+		if c.Runs[i].Infeasible != "" {
+			c.Runs[i].Infeasible = evil("infeasible")
+		}
+		if r := c.Runs[i].Result; r != nil {
+			bad := maliciousResult()
+			r.Scheme, r.Resolved = bad.Scheme, evil("resolved")
+			r.Metrics = append(r.Metrics, sim.Metric{Name: evil("metric"), Value: 1, Unit: evil("unit")})
+		}
+	}
+	return c
+}
+
+// maliciousAgainst has scripts in what a baseline names.
+func maliciousAgainst() *Against {
+	a := partial()
+	a.Baseline, a.Old, a.New = evil("baseline"), evil("old"), evil("new")
+	for i := range a.Rows {
+		a.Rows[i].Scenario, a.Rows[i].Placement, a.Rows[i].Replacement = evil("scenario"), evil("placement"), evil("replacement")
+		a.Rows[i].Spread = evil("spread")
+	}
+	a.Faults = append(a.Faults, AgainstNote{evil("scenario"), evil("fault")})
+	a.Notes = append(a.Notes, AgainstNote{evil("scenario"), evil("note")})
+	return a
+}
+
+// maliciousReplay has scripts in the name of its file, and of devices.
+func maliciousReplay() *Replay {
+	r := curvedReplay()
+	r.Trace, r.Format = "a/"+strings.ReplaceAll(evil("trace"), "/", "|"), evil("format")
+	for i := range r.Tables {
+		r.Tables[i].Policy = evil("policy")
+	}
+	for i := range r.Devices {
+		r.Devices[i].Device = evil("device")
+	}
+	return r
+}
+
 // pieces are where a page may hold markup of ours.
 var (
 	scripts = regexp.MustCompile(`<script`)
@@ -105,21 +152,38 @@ var (
 // Text of a scenario's author stays text: the page has as many scripts as one of a good
 // author, and no other element than those.
 func TestHTMLEscapes(t *testing.T) {
-	page := htmlOf(t, maliciousResult())
-	if n, want := len(scripts.FindAllString(page, -1)), 4; n != want {
-		t.Errorf("%d scripts, want %d", n, want)
-	}
-	tags := attribute.ReplaceAllString(page, `=""`)
-	for _, found := range append(handler.FindAllString(tags, 3), image.FindAllString(page, 3)...) {
-		t.Errorf("an element of the author's got through: %.200q", found)
-	}
-	if !strings.Contains(page, "&lt;script&gt;window.evil=&#39;title&#39;") {
-		t.Error("the title is not there: nothing was tested")
+	pages := browserPages()
+	for name, first := range map[string]string{"malicious": "title", "compare-malicious": "title", "against-malicious": "baseline", "replay-malicious": "trace"} {
+		page := string(render(t, func(w *bytes.Buffer) error { return pages[name].write(w) }))
+		if n, want := len(scripts.FindAllString(page, -1)), 4; n != want {
+			t.Errorf("%s: %d scripts, want %d", name, n, want)
+		}
+		tags := attribute.ReplaceAllString(page, `=""`)
+		for _, found := range append(handler.FindAllString(tags, 3), image.FindAllString(page, 3)...) {
+			t.Errorf("%s: an element of the author's got through: %.200q", name, found)
+		}
+		if !strings.Contains(page, "&lt;script&gt;window.evil=&#39;"+first+"&#39;") {
+			t.Errorf("%s: the %s is not there: nothing was tested", name, first)
+		}
 	}
 }
 
 // browserPages are those that are looked at.
-func browserPages() map[string]*sim.Result {
+func browserPages() map[string]*page {
+	pages := map[string]*page{}
+	for name, r := range resultPages() {
+		pages[name] = pageOf(r)
+	}
+	malicious, bad := maliciousComparison(), maliciousReplay()
+	for name, c := range map[string]*sim.Comparison{"compare-proven": provenComparison(), "compare-replacement": replacementComparison(), "compare-wide": wideComparison(), "compare-malicious": malicious} {
+		pages[name] = pageOfComparison(c)
+	}
+	pages["against"], pages["against-malicious"] = pageOfAgainst(partial()), pageOfAgainst(maliciousAgainst())
+	pages["replay"], pages["replay-malicious"] = pageOfReplays([]*Replay{curvedReplay(), smallReplay(), wideReplay()}), pageOfReplays([]*Replay{bad, curvedReplay()})
+	return pages
+}
+
+func resultPages() map[string]*sim.Result {
 	rich := typicalResult()
 	l, a, tr, sw := leveledResult(), askedResult(), tieredResult(), sweptResult()
 	rich.Levels, rich.WhatIf, rich.Stalls, rich.Sweep = l.Levels, a.WhatIf, tr.Stalls, sw.Sweep
@@ -129,26 +193,26 @@ func browserPages() map[string]*sim.Result {
 }
 
 // shortPages are those that are looked at without -long: a page takes a second.
-var shortPages = []string{"rich", "malicious"}
+var shortPages = []string{"rich", "malicious", "compare-malicious", "against-malicious", "replay-malicious"}
 
 // In a browser, pages render without a complaint, fit the window, and run no script but
 // ours.
 func TestHTMLInBrowser(t *testing.T) {
 	b := openBrowser(t)
 	dir := t.TempDir()
-	for name, r := range browserPages() {
+	for name, p := range browserPages() {
 		if !*long && *pictures == "" && !slices.Contains(shortPages, name) {
 			continue
 		}
 		path := filepath.Join(dir, name+".html")
-		if err := os.WriteFile(path, []byte(htmlOf(t, r)), 0o666); err != nil {
+		if err := os.WriteFile(path, render(t, func(w *bytes.Buffer) error { return p.write(w) }), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		for _, width := range []int{390, 1440} {
 			for _, scheme := range []string{"light", "dark"} {
 				what := fmt.Sprintf("%s-%d-%s", name, width, scheme)
 				b.show(path, width, 900, scheme)
-				lookAt(t, b, what, r, width)
+				lookAt(t, b, what, p, width)
 				if *pictures != "" {
 					b.picture(filepath.Join(*pictures, what+".png"), width)
 				}
@@ -158,7 +222,7 @@ func TestHTMLInBrowser(t *testing.T) {
 }
 
 // lookAt checks a page that is shown.
-func lookAt(t *testing.T, b *browser, what string, r *sim.Result, width int) {
+func lookAt(t *testing.T, b *browser, what string, p *page, width int) {
 	t.Helper()
 	var page struct {
 		Title, Charts string
@@ -171,7 +235,7 @@ func lookAt(t *testing.T, b *browser, what string, r *sim.Result, width int) {
 		Wide: d.scrollWidth, Drawn: document.querySelectorAll("canvas").length,
 		Past: [...document.querySelectorAll("main *, header *")].filter(e => !e.closest(".scroll, pre, .unseen, .u-wrap, svg") && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5),
 	}})()`, &page)
-	if want := len(pageOf(r).Charts); page.Charts != fmt.Sprint(want) || page.Drawn != want {
+	if want := len(p.Charts); page.Charts != fmt.Sprint(want) || page.Drawn != want {
 		t.Errorf("%s: %s charts and %d canvases, want %d", what, page.Charts, page.Drawn, want)
 	}
 	if page.Error != nil || page.Evil != nil {
@@ -180,7 +244,7 @@ func lookAt(t *testing.T, b *browser, what string, r *sim.Result, width int) {
 	if page.Wide > width || len(page.Past) > 0 {
 		t.Errorf("%s: %d pixels wide, want %d; past the edge: %q", what, page.Wide, width, page.Past)
 	}
-	if !strings.HasSuffix(page.Title, "Stowage") || !strings.HasPrefix(page.Title, strings.Fields(title(r))[0]) {
+	if !strings.HasSuffix(page.Title, "Stowage") || !strings.HasPrefix(page.Title, strings.Fields(p.Title)[0]) {
 		t.Errorf("%s: the title is %q", what, page.Title)
 	}
 	for _, said := range b.complaints() {
@@ -210,7 +274,7 @@ func TestBrowserHearsComplaints(t *testing.T) {
 func TestHTMLByKeyboard(t *testing.T) {
 	b := openBrowser(t)
 	path := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(path, []byte(htmlOf(t, browserPages()["rich"])), 0o666); err != nil {
+	if err := os.WriteFile(path, []byte(htmlOf(t, resultPages()["rich"])), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	b.show(path, 1440, 900, "light")
@@ -238,7 +302,7 @@ func TestHTMLByKeyboard(t *testing.T) {
 			plots++
 		}
 	}
-	if want := len(pageOf(browserPages()["rich"]).Charts) + 1; plots != want { // and the timeline
+	if want := len(browserPages()["rich"].Charts) + 1; plots != want { // and the timeline
 		t.Errorf("%d of %d charts can be reached", plots, want)
 	}
 	b.value(`(document.querySelector("#chart-throughput .plot").focus(), 0)`, &can)

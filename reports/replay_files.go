@@ -19,7 +19,7 @@ const (
 )
 
 // WriteReplays writes replays into dir, which it creates when absent: replay.json,
-// replay.csv, and plots (SVG and PNG): policies, the hit ratio by number of slots of
+// replay.csv, report.html, and plots (SVG and PNG): policies, the hit ratio by number of slots of
 // every replacement policy, and mrc, the miss ratio of LRU by number of slots. With
 // several traces the names of plots begin with theirs. Wall-clock figures stay
 // out of files: they are functions of the input alone.
@@ -39,6 +39,9 @@ func WriteReplays(dir string, replays []*Replay) (files []string, err error) {
 		return nil, err
 	}
 	if err := set.add(ReplayCSVFile, func(w io.Writer) error { return ReplayCSV(w, timeless) }); err != nil {
+		return nil, err
+	}
+	if err := set.add(ReportFile, func(w io.Writer) error { return ReplayHTML(w, timeless) }); err != nil {
 		return nil, err
 	}
 	prefixes := plotPrefixes(replays)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"stowage/hw/unit"
 )
@@ -53,14 +54,23 @@ func replayTables(w io.Writer, r *Replay, width int) error {
 	if len(r.Tables) == 0 {
 		return nil
 	}
-	g := grid{columns: []column{{"replacement", false, true}, {"slots", true, false}}}
+	return replayGrid(r).render(w, width)
+}
+
+// replayGrid is what every slot table counted. Rates are shown where they were measured.
+func replayGrid(r *Replay) *grid {
+	timed := slices.ContainsFunc(r.Tables, func(t ReplayCounts) bool { return t.Rate > 0 })
+	g := &grid{columns: []column{{"replacement", false, true}, {"slots", true, false}}}
 	if r.Unique > 0 {
 		g.columns = append(g.columns, column{"of unique", true, false})
 	}
 	if r.Row > 0 {
 		g.columns = append(g.columns, column{"memory", true, false})
 	}
-	g.columns = append(g.columns, column{"hits", true, false}, column{"misses", true, false}, column{"hit ratio", true, false}, column{"lookups/s", true, false})
+	g.columns = append(g.columns, column{"hits", true, false}, column{"misses", true, false}, column{"hit ratio", true, false})
+	if timed {
+		g.columns = append(g.columns, column{"lookups/s", true, false})
+	}
 	for i := range r.Tables {
 		t := &r.Tables[i]
 		cells := []string{printable(t.Policy), formatCount(int64(t.Slots))}
@@ -74,13 +84,17 @@ func replayTables(w io.Writer, r *Replay, width int) error {
 		if t.Lookups == 0 {
 			hits, misses, ratio = "–", "–", "–"
 		}
-		rate := "–"
-		if t.Rate > 0 {
-			rate = formatSI(t.Rate)
+		cells = append(cells, hits, misses, ratio)
+		if timed {
+			rate := "–"
+			if t.Rate > 0 {
+				rate = formatSI(t.Rate)
+			}
+			cells = append(cells, rate)
 		}
-		g.add(append(cells, hits, misses, ratio, rate)...)
+		g.add(cells...)
 	}
-	return g.render(w, width)
+	return g
 }
 
 // formatHits prints a hit ratio with two decimals: policies differ by less than a
@@ -131,11 +145,19 @@ func roundPoints(points []ReplayPoint) []ReplayPoint {
 
 // replayDevices says what the memory of device types is worth by the curve.
 func replayDevices(w io.Writer, r *Replay, width int) error {
+	if g := deviceGrid(r); g != nil {
+		return g.render(w, width)
+	}
+	return nil
+}
+
+// deviceGrid is what memories hold; nil: no device types are marked.
+func deviceGrid(r *Replay) *grid {
 	if len(r.Devices) == 0 {
 		return nil
 	}
 	known := r.Curve != nil && r.Curve.Lookups > 0
-	g := grid{columns: []column{{"device", false, true}, {"memory", true, false}, {"slots of " + formatBytes(float64(r.Row)), true, false}}}
+	g := &grid{columns: []column{{"device", false, true}, {"memory", true, false}, {"slots of " + formatBytes(float64(r.Row)), true, false}}}
 	if known {
 		g.columns = append(g.columns, column{"lru hit ratio", true, false})
 	}
@@ -146,7 +168,7 @@ func replayDevices(w io.Writer, r *Replay, width int) error {
 		}
 		g.add(cells...)
 	}
-	return g.render(w, width)
+	return g
 }
 
 // at is the hits with so many slots: those of the largest point that they hold.

@@ -161,7 +161,7 @@ func TestWriteReplays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"mrc.png", "mrc.svg", "policies.png", "policies.svg", "replay.csv", "replay.json"}
+	want := []string{"mrc.png", "mrc.svg", "policies.png", "policies.svg", "replay.csv", "replay.json", "report.html"}
 	if got := listDir(t, dir); !slices.Equal(got, want) || len(files) != len(want) {
 		t.Errorf("files %q, reported %q", got, files)
 	}
@@ -188,7 +188,7 @@ func TestWriteReplays(t *testing.T) {
 	if _, err := WriteReplays(several, []*Replay{smallReplay(), other}); err != nil {
 		t.Fatal(err)
 	}
-	want = []string{"replay.csv", "replay.json", "web.txt.gz-2.policies.png", "web.txt.gz-2.policies.svg", "web.txt.gz.policies.png", "web.txt.gz.policies.svg"}
+	want = []string{"replay.csv", "replay.json", "report.html", "web.txt.gz-2.policies.png", "web.txt.gz-2.policies.svg", "web.txt.gz.policies.png", "web.txt.gz.policies.svg"}
 	if got := listDir(t, several); !slices.Equal(got, want) {
 		t.Errorf("files of two traces: %q", got)
 	}

@@ -27,6 +27,7 @@ type benchFlags struct {
 	timed        bool
 	markdown     string
 	junit        string
+	html         string
 }
 
 // thresholdFlag reads thresholds of metrics; it may be given several times.
@@ -85,6 +86,7 @@ The seed is that of the search and of the lookups. Seeds count from the scenario
 	flags.BoolVar(&f.timed, "time", false, "measure wall-clock times of searches too")
 	flags.StringVar(&f.markdown, "markdown", "", "`file` for the comparison in Markdown, for a pull request")
 	flags.StringVar(&f.junit, "junit", "", "`file` for the comparison as JUnit XML, for CI systems")
+	flags.StringVar(&f.html, "html", "", "`file` for the comparison as one page for people")
 	complete(c, "placement", placementHelp())
 	complete(c, "replacement", replacementHelp())
 	complete(c, "threshold", reports.SuiteMetrics())
@@ -99,6 +101,8 @@ func (f *benchFlags) check() error {
 		return errors.New("--markdown: there is no comparison without --against FILE")
 	case f.against == "" && f.junit != "":
 		return errors.New("--junit: there is no comparison without --against FILE")
+	case f.against == "" && f.html != "":
+		return errors.New("--html: there is no comparison without --against FILE")
 	case f.against == "" && len(f.thresholds.given) > 0:
 		return errors.New("--threshold: there is no comparison without --against FILE")
 	case f.seeds < 1 || f.seeds > scenarios.MaxCompareSeeds:
@@ -167,7 +171,7 @@ func (f *benchFlags) compare(w io.Writer, old, now *reports.Suite) (verdict, err
 	for _, out := range []struct {
 		path  string
 		write func(io.Writer, *reports.Against) error
-	}{{f.markdown, reports.AgainstMarkdown}, {f.junit, reports.AgainstJUnit}} {
+	}{{f.markdown, reports.AgainstMarkdown}, {f.junit, reports.AgainstJUnit}, {f.html, reports.AgainstHTML}} {
 		if out.path == "" {
 			continue
 		}

@@ -40,8 +40,8 @@ func newCompare() *cobra.Command {
 runs it under several replacement policies, with several seeds, on all processors. It
 prints a line for each policy: best, median and worst over the seeds, and how far the
 median is from the best that any scheme could reach; on a terminal also the median time
-of a search. Results and plots (SVG, PNG and CSV) go to out/NAME/compare, NAME being the
-scenario's name.
+of a search. Results, plots (SVG, PNG and CSV) and report.html, one page for people, go to
+out/NAME/compare, NAME being the scenario's name.
 
 With --placement all searches are about one problem: lookups are drawn with the
 scenario's seed, whatever the seed of a search. Policies that draw nothing run once.

@@ -94,7 +94,7 @@ Ctrl-C stops it: what has been counted is printed.`,
 	flags.Var(onceChoice{&f.print}, "print", "what to print, by itself")
 	flags.Var(onceChoice{&f.format}, "trace-format", "the format of the traces, by itself (default by their names)")
 	flags.StringVar(&f.column, "column", "", "`name` of the column with the keys, in csv and parquet")
-	flags.StringVarP(&f.out, "out", "o", "", "`folder` for replay.json, replay.csv and plots")
+	flags.StringVarP(&f.out, "out", "o", "", "`folder` for replay.json, replay.csv, report.html and plots")
 	flags.Var(&f.row, "row", "`size` of a slot, as 256B: marks what fits the memory of every accelerator")
 	flags.Var(&f.devices, "devices", "mark these device `types` instead, commas between them")
 	flags.StringVar(&f.offload.file, "offload-stats", "", "`file` for per-table statistics, for TorchRec's planner")

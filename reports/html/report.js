@@ -19,7 +19,7 @@
     if (v === null || v === undefined) return "–";
     var a = Math.abs(v);
     if (a === 0) return "0";
-    if (a < 1e-3) return v.toExponential(digits - 1);
+    if (a < 1e-3) return v.toExponential(digits - 1).replace(/\.?0+e/, "e");
     var i = 0;
     while (a >= 1000 && i < prefixes.length - 1) { a /= 1000; v /= 1000; i++; }
     return trim(v.toPrecision(Math.max(digits, a >= 100 ? 3 : 1))) + (i ? " " + prefixes[i] : "");
@@ -52,10 +52,20 @@
     });
   }
 
+  // As wide as the labels of a y axis ask for.
+  function roomFor(u, values) {
+    var most = (values || []).reduce(function (n, v) { return Math.max(n, v === null ? 0 : String(v).length); }, 0);
+    return Math.max(48, 7 * most + 22);
+  }
+
+  // Steps between the labels of a count: whole ones.
+  var whole = [];
+  for (var ten = 1; ten <= 1e12; ten *= 10) whole.push(ten, 2 * ten, 5 * ten);
+
   function axis(c, side, label, kind, log) {
     var a = {
       label: label, stroke: colour("--soft"), font: "12px Liberation Sans, Arial, sans-serif", labelFont: "12px Liberation Sans, Arial, sans-serif",
-      grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, size: side === 0 ? 34 : 58, labelSize: 20, space: side === 0 ? 64 : 34
+      grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, size: side === 0 ? 34 : roomFor, labelSize: 20, space: side === 0 ? 64 : 34
     };
     if (log) {
       a.splits = function (u, i, lo, hi) { return logSplits(lo, hi); };
@@ -64,6 +74,7 @@
     } else {
       var f = kind === "share" ? function (v) { return share(v, 1); } : function (v) { return number(v, 4); };
       a.values = function (u, splits) { return splits.map(f); };
+      if (kind === "count") a.incrs = whole;
     }
     return a;
   }
@@ -97,8 +108,8 @@
       legend: { live: true },
       scales: {
         x: { time: false, distr: c.logX ? 3 : 1, range: function (u, lo, hi) {
-          var whole = lo === c.x[0] && hi === c.x[c.x.length - 1]; // not zoomed
-          return whole && (c.padX || c.logX) ? range(lo, hi, c.logX) : [lo, hi];
+          var all = lo === c.x[0] && hi === c.x[c.x.length - 1]; // not zoomed
+          return all && (c.padX || c.logX) ? range(lo, hi, c.logX) : [lo, hi];
         } },
         y: { distr: c.logY ? 3 : 1, range: function (u, lo, hi) { return c.yKind === "share" ? [0, 1] : (lo === null ? [0, 1] : range(lo, hi, c.logY, c.from0)); } }
       },
