@@ -8,8 +8,6 @@ import (
 
 	"codeberg.org/go-pdf/fpdf"
 	xfont "golang.org/x/image/font"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -37,8 +35,9 @@ func renderPDF(w io.Writer, p picture) error {
 }
 
 // pdfCanvas is a vgpdf.Canvas that can write. That one hands on UTF-8 where its fonts have
-// the code page 1252; it asks for bold fonts under another style than it registers them,
-// and embeds the same file for all: so what is bold elsewhere is not in a PDF.
+// the code page 1252: text beyond it, as Greek, is drawn as outlines, which cannot be
+// searched for. It asks for bold fonts under another style than it registers them, and
+// embeds the same file for all: so what is bold elsewhere is not in a PDF.
 type pdfCanvas struct{ *vgpdf.Canvas }
 
 // FillString implements vg.Canvas.
@@ -46,18 +45,13 @@ func (c pdfCanvas) FillString(f font.Face, at vg.Point, s string) {
 	if f.Font.Weight == xfont.WeightBold {
 		f = font.DefaultCache.Lookup(sans, f.Font.Size)
 	}
-	c.Canvas.FillString(f, at, codePage(s))
-}
-
-// codePage writes text in the code page 1252; what it does not have becomes "?".
-func codePage(s string) string {
-	var b bytes.Buffer
-	for _, r := range s {
-		if c, ok := charmap.Windows1252.EncodeRune(r); ok && c != encoding.ASCIISub {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('?')
-		}
+	if text, ok := codePage(s); ok {
+		c.Canvas.FillString(f, at, text)
+		return
 	}
-	return b.String()
+	path, err := outlines(f, at, s)
+	if err != nil {
+		panic(err) // the font is compiled in
+	}
+	c.Fill(path)
 }

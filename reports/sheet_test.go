@@ -162,14 +162,3 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 }
-
-// A PDF has what its fonts can show, and says where they cannot.
-func TestCodePage(t *testing.T) {
-	for s, want := range map[string]string{
-		"v100 × 4 · a…b – 5 µs €": "v100 \xd7 4 \xb7 a\x85b \x96 5 \xb5s \x80", "日本 →": "?? ?", "": "", "\u009d": "?",
-	} {
-		if got := codePage(s); got != want {
-			t.Errorf("codePage(%q) = %q, want %q", s, got, want)
-		}
-	}
-}

@@ -140,6 +140,7 @@ func (f *compareFlags) one(c *cobra.Command, s *scenarios.Scenario, further bool
 	}
 	dir := f.dir(s)
 	files, werr := reports.WriteComparison(dir, r)
+	noteUndrawable(c.ErrOrStderr(), reports.Run{Comparison: r})
 	if werr != nil {
 		werr = failed("%s: results not written: %w", s.Name, werr)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,8 +73,16 @@ func (f *plotFlags) run(c *cobra.Command, paths []string) error {
 	if err != nil {
 		return failed("plot: %w", err)
 	}
+	noteUndrawable(c.ErrOrStderr(), runs...)
 	_, err = fmt.Fprintf(c.OutOrStdout(), "Written to %s\n", strings.Join(files, " and "))
 	return err
+}
+
+// noteUndrawable says which characters plots show as "?".
+func noteUndrawable(w io.Writer, runs ...reports.Run) {
+	if missing := reports.Undrawable(runs...); missing != "" {
+		fmt.Fprintf(w, "stowage: note: the font of plots has no %s: they show ? instead; tables and report.html have all characters\n", strings.Join(strings.Split(missing, ""), " "))
+	}
 }
 
 // read reads what was saved, and names it.

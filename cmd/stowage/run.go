@@ -185,6 +185,7 @@ func (f *runFlags) one(c *cobra.Command, s *scenarios.Scenario) (*sim.Result, er
 		}
 	}
 	files, werr := reports.Write(dir, r)
+	noteUndrawable(c.ErrOrStderr(), reports.Run{Result: r})
 	if werr != nil {
 		werr = failed("%s: results not written: %w", s.Name, werr)
 	}
