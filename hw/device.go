@@ -48,6 +48,11 @@ type Device struct {
 
 	Overhead time.Duration // per layer and direction: kernel launches, framework dispatch
 
+	// Launch is how long the host takes to launch one operation of a layer whose
+	// operations run one after the other. It launches ahead: only where the device is
+	// faster does it wait. 0: no time.
+	Launch time.Duration
+
 	ComputeEfficiency Curve // reached share of peak, by FLOPs of one layer call
 	MemoryEfficiency  Curve // reached share of bandwidth, by bytes of one layer call
 

@@ -27,6 +27,7 @@ type deviceFile struct {
 	Memory   memoryFile            `toml:"memory"`
 	Gather   gatherFile            `toml:"gather"`
 	Overhead unit.Duration         `toml:"overhead"`
+	Launch   unit.Duration         `toml:"launch"`
 	Compute  [][]float64           `toml:"compute_efficiency"`
 	Traffic  [][]float64           `toml:"memory_efficiency"`
 	Parallel float64               `toml:"parallel"`
@@ -55,7 +56,7 @@ func ParseDevice(name string, data []byte) (*Device, error) {
 	d := &Device{
 		Name: strings.TrimSuffix(path.Base(name), ".toml"), Title: f.Title, Vendor: f.Vendor, Kind: Kind(f.Kind), Year: f.Year,
 		Peak: map[Precision]unit.FLOPS{}, Memory: Memory(f.Memory), Gather: Gather(f.Gather),
-		Overhead: time.Duration(f.Overhead), Parallel: f.Parallel, Price: f.Price, Sources: f.Sources,
+		Overhead: time.Duration(f.Overhead), Launch: time.Duration(f.Launch), Parallel: f.Parallel, Price: f.Price, Sources: f.Sources,
 	}
 	var errs spec.Errors
 	for _, key := range sortedKeys(f.Peak) {

@@ -404,8 +404,11 @@ var faults = []struct {
 		`x.toml:16:14: training.collective: "tree": trees sum up whole buffers; with zero = 3 replicas need parts: take another collective`},
 	{"sequences of one device", "rounds = 3\n", "rounds = 3\nsequence_parallel = true\n",
 		`x.toml:15:21: training.sequence_parallel: it divides what tensor parallelism leaves whole: say tensor_parallel, from 2 devices on`},
-	{"replicas larger than nodes", "count = 8\n", "count = 8\ntensor_parallel = 16\n",
-		`x.toml:11:19: cluster.pool[1].tensor_parallel: 16: on pool "v100-16" a node has 8 devices, and those of a replica are in one node: a divisor of that`},
+	{"faster than the peak", "count = 8\n", "count = 8\ncompute_efficiency = 1.2\nmemory_efficiency = \"0 %\"\n",
+		`x.toml:11:22: cluster.pool[1].compute_efficiency: 120 %: a share of the peak above 0 and up to 100 %` + "\n" +
+			`x.toml:12:21: cluster.pool[1].memory_efficiency: 0 %: a share of the peak above 0 and up to 100 %`},
+	{"replicas larger than nodes", "count = 8\n", "count = 8\ntensor_parallel = 12\n",
+		`x.toml:11:19: cluster.pool[1].tensor_parallel: 12: on pool "v100-16" a node has 8 devices, and a replica is a part of a node or fills some: a divisor of that, or a multiple`},
 	{"replicas larger than pools", "count = 8\n", "count = 2\ntensor_parallel = 4\n",
 		`x.toml:11:19: cluster.pool[1].tensor_parallel: 4: pool "v100-16" has 2 devices`},
 	{"replicas of sockets", "count = 2\n", "count = 2\ntensor_parallel = 2\n",

@@ -83,6 +83,10 @@ type poolFile struct {
 	PeerLink string      `toml:"peer_link"` // link between the devices of a node
 	Price    *unit.Price `toml:"price"`     // per device
 
+	ComputeEfficiency *unit.Ratio    `toml:"compute_efficiency"` // reached share of the peak, of work of any size; default: the device type's
+	MemoryEfficiency  *unit.Ratio    `toml:"memory_efficiency"`  // reached share of the memory's bandwidth; default: the device type's
+	Launch            *unit.Duration `toml:"launch"`             // time in which the host launches one of a layer's separate operations; default: the device type's
+
 	TensorParallel int `toml:"tensor_parallel"` // devices that compute every layer of a replica together; default: the training's
 }
 

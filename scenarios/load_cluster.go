@@ -2,9 +2,11 @@ package scenarios
 
 import (
 	"fmt"
+	"time"
 
 	"stowage/hw"
 	"stowage/hw/spec"
+	"stowage/hw/unit"
 	"stowage/sim/placement"
 )
 
@@ -71,8 +73,35 @@ func (b *builder) pool(i int, f *poolFile) (hw.Pool, bool) {
 	if f.Price != nil {
 		p.Price = *f.Price
 	}
+	b.calibrate(&p, f, at)
 	b.node(&p, f, at)
 	return p, len(b.errs) == before
+}
+
+// calibrate gives the pool a device type of its own where the file says how fast its
+// devices really are.
+func (b *builder) calibrate(p *hw.Pool, f *poolFile, at func(string) spec.Path) {
+	if f.ComputeEfficiency == nil && f.MemoryEfficiency == nil && f.Launch == nil {
+		return
+	}
+	d := *p.Device
+	for _, e := range []struct {
+		key   string
+		share *unit.Ratio
+		curve *hw.Curve
+	}{{"compute_efficiency", f.ComputeEfficiency, &d.ComputeEfficiency}, {"memory_efficiency", f.MemoryEfficiency, &d.MemoryEfficiency}} {
+		switch {
+		case e.share == nil:
+		case !(*e.share > 0 && *e.share <= 1):
+			b.fail(at(e.key), "%v: a share of the peak above 0 and up to 100 %%", *e.share)
+		default:
+			*e.curve = hw.Curve{{At: 1, Efficiency: float64(*e.share)}}
+		}
+	}
+	if f.Launch != nil {
+		d.Launch = time.Duration(*f.Launch)
+	}
+	p.Device = &d
 }
 
 // node fills in the pool's node: the named or shipped type, then what the pool overrides.

@@ -33,6 +33,9 @@ import (
 // core = { flops, traffic, stored } is what selective recomputation computes again, and
 // keep = true exempts the layer from recomputation of any kind.
 //
+// Operations of a layer are timed as one, whose arithmetic hides its memory traffic;
+// with separate = true they run one after the other, and their times add up.
+//
 // A sparse layer has tables instead of operations,
 //
 //	table = [{ name = "user", rows = 1_000_000, dim = 16, lookups = 3 }]
@@ -88,6 +91,7 @@ type layerFile struct {
 	Reduce     *reductionFile `toml:"reduce"`
 	ReduceBack *reductionFile `toml:"reduce_back"`
 	Keep       bool           `toml:"keep"`
+	Separate   bool           `toml:"separate"`
 
 	Profiles     []profileFile `toml:"profile"`
 	OnlyProfiled bool          `toml:"only_profiled"`

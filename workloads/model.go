@@ -61,6 +61,9 @@ type Layer struct {
 	Core Amounts
 	// Keep exempts the layer from recomputation.
 	Keep bool
+	// Calls are the operations of the layer that run one after the other, so that their
+	// times add up; nil: the layer runs as one, and its arithmetic hides its traffic.
+	Calls []Call
 
 	// OnlyProfiled says that the layer's work is known through Profiles alone:
 	// FLOPs and Traffic do not describe it, so a device type without a profile
@@ -76,6 +79,13 @@ type Layer struct {
 
 // Amounts are parts of a layer's, per sample where those are.
 type Amounts struct{ FLOPs, Traffic, Params, Stored float64 }
+
+// Call is one operation of a layer.
+type Call struct {
+	Amounts          // forward, per sample; Stored counts for nothing
+	Split    Amounts // what of it tensor parallelism divides
+	Backward float64 // as that of a layer
+}
 
 // Reduction is a number of all-reduces and the elements per sample of all of them.
 type Reduction struct {

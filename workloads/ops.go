@@ -16,6 +16,15 @@ type work struct {
 
 	split, core        Amounts
 	reduce, reduceBack Reduction
+	calls              []Call // nil: one
+}
+
+// separate returns the operations that run one after the other.
+func (w *work) separate() []Call {
+	if w.calls != nil {
+		return w.calls
+	}
+	return []Call{{Amounts: w.all(), Split: w.split, Backward: w.backward}}
 }
 
 // all returns everything that a layer of w alone can divide.
@@ -170,7 +179,7 @@ func (o *attentionOp) work() (work, error) {
 	}
 	h, s := float64(o.Hidden), float64(o.Tokens)
 	scores := float64(o.Heads) * s * s
-	return work{
+	w := work{
 		flops:    8*s*h*h + 4*s*s*h,
 		traffic:  12*s*h + 4*scores, // projections 8, score and context operands 4; scores written and read, twice with the softmax
 		params:   4*h*h + 4*h,
@@ -181,7 +190,14 @@ func (o *attentionOp) work() (work, error) {
 		split:  Amounts{FLOPs: 8*s*h*h + 4*s*s*h, Traffic: 10*s*h + 4*scores, Params: 4*h*h + 3*h, Stored: 4*s*h + 2.5*scores},
 		core:   Amounts{FLOPs: 4 * s * s * h, Traffic: 4*s*h + 4*scores, Stored: 2.5 * scores},
 		reduce: Reduction{1, s * h}, reduceBack: Reduction{1, s * h},
-	}, nil
+	}
+	core := Call{Amounts: w.core, Split: w.core, Backward: matrixBackward}
+	projections := Call{Amounts: w.all(), Split: w.split, Backward: matrixBackward}
+	for _, a := range []*Amounts{&projections.Amounts, &projections.Split} {
+		*a = Amounts{FLOPs: a.FLOPs - w.core.FLOPs, Traffic: a.Traffic - w.core.Traffic, Params: a.Params, Stored: a.Stored - w.core.Stored}
+	}
+	w.calls = []Call{projections, core}
+	return w, nil
 }
 
 // recurrentOp is one LSTM layer.
@@ -366,6 +382,7 @@ func (o *concatOp) work() (work, error) {
 type lossOp struct {
 	Elements int  `toml:"elements"`
 	Split    bool `toml:"split"` // tensor parallelism divides the logits, as those of a linear split by columns
+	Moved    int  `toml:"moved"` // elements read and written for each logit; default 2
 }
 
 func (o *lossOp) kind() Kind { return Loss }
@@ -374,8 +391,15 @@ func (o *lossOp) work() (work, error) {
 	if err := shapes("elements", o.Elements); err != nil {
 		return work{}, err
 	}
+	moved := 2
+	if o.Moved != 0 {
+		moved = o.Moved
+	}
+	if err := shapes("moved", moved); err != nil {
+		return work{}, err
+	}
 	n := float64(o.Elements)
-	w := work{flops: lossOps * n, traffic: 2 * n, output: 1, stored: n, backward: elementwiseBackward}
+	w := work{flops: lossOps * n, traffic: float64(moved) * n, output: 1, stored: n, backward: elementwiseBackward}
 	if o.Split { // the maximum, the sum and the target's logit, a number a token each: too few to take more than latency
 		w.split, w.reduce = w.all(), Reduction{Times: 3}
 	}
@@ -402,6 +426,7 @@ func (w work) add(next work) work {
 		backward: ratio,
 		split:    w.split.add(next.split), core: w.core.add(next.core),
 		reduce: w.reduce.add(next.reduce), reduceBack: w.reduceBack.add(next.reduceBack),
+		calls: append(w.separate(), next.separate()...),
 	}
 }
 

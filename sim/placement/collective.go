@@ -34,9 +34,9 @@ func costsOnce(find func(pool, n int) network.Cost) func(pool, n int) network.Co
 // links but the same among the other devices of the replicas, each with its share of
 // the nodes' ports.
 func (p *Problem) collectiveCost(pool, replicas int) network.Cost {
-	of, team := p.Cluster.Pools[pool], p.Team(pool)
-	of.Node.Devices /= team
-	of.Node.NIC.Bandwidth /= unit.Rate(team)
+	of := p.Cluster.Pools[pool]
+	of.Node.Devices = max(1, p.perNode[pool])
+	of.Node.NIC.Bandwidth /= unit.Rate(p.inNode(pool))
 	return p.costAmong(of, replicas)
 }
 

@@ -31,7 +31,7 @@ func Recomputes() []string { return []string{string(KeepAll), string(Selective),
 // that of replicas that keep everything.
 type Inside struct {
 	// Tensor is for each pool how many devices compute every layer of a replica
-	// together; nil: 1 on all pools. They are in one node.
+	// together; nil: 1 on all pools. They are in one node, or fill some.
 	Tensor []int
 	// SequenceParallel has them divide what tensor parallelism leaves whole, too.
 	SequenceParallel bool
@@ -87,8 +87,8 @@ func CheckTeam(pool *hw.Pool, n int, sync Sync) error {
 	switch {
 	case n == 1:
 		return nil
-	case n < 1 || pool.Node.Devices%n != 0:
-		return fmt.Errorf("%d: on pool %q a node has %d devices, and those of a replica are in one node: a divisor of that", n, pool.Name, pool.Node.Devices)
+	case n < 1 || pool.Node.Devices%n != 0 && n%pool.Node.Devices != 0:
+		return fmt.Errorf("%d: on pool %q a node has %d devices, and a replica is a part of a node or fills some: a divisor of that, or a multiple", n, pool.Name, pool.Node.Devices)
 	case n > pool.Count:
 		return fmt.Errorf("%d: pool %q has %d devices", n, pool.Name, pool.Count)
 	case !pool.Device.Kind.Accelerator():
@@ -244,17 +244,23 @@ func (p *Problem) reduceSeconds(t int, r workloads.Reduction) (seconds, latency 
 }
 
 // teamSeconds returns how long the devices of a replica on pool t take to sum up
-// buffers of bytes, over the links inside their node.
+// buffers of bytes, over the links inside their node or the ports of their nodes.
 func (p *Problem) teamSeconds(t int, bytes float64) float64 {
 	pool, team := &p.Cluster.Pools[t], p.Team(t)
-	if s, ok := p.measured(t, team, bytes); ok {
-		return s
+	inside := team <= pool.Node.Devices
+	if inside {
+		if s, ok := p.measured(t, team, bytes); ok {
+			return s
+		}
 	}
-	if !p.rings() && pool.Node.PeerLink.Bandwidth > 0 {
+	if !p.rings() && (!inside || pool.Node.PeerLink.Bandwidth > 0) {
 		return p.teamCost(t).Seconds(bytes)
 	}
 	link := &pool.Node.PeerLink
-	if link.Bandwidth == 0 {
+	switch {
+	case !inside:
+		link = &pool.Node.NIC
+	case link.Bandwidth == 0:
 		link = &pool.Node.HostLink // through the host
 	}
 	return network.RingAllReduce(bytes, team, link.Bandwidth, link.Latency)
@@ -307,5 +313,8 @@ func (p *Problem) allReduce(pool, replicas int, bytes float64) float64 {
 	if inside && node.PeerLink.Bandwidth > 0 {
 		return network.RingAllReduce(bytes, replicas, node.PeerLink.Bandwidth, node.PeerLink.Latency)
 	}
-	return network.RingAllReduce(bytes*float64(p.Team(pool)), replicas, node.NIC.Bandwidth, node.NIC.Latency)
+	return network.RingAllReduce(bytes*float64(p.inNode(pool)), replicas, node.NIC.Bandwidth, node.NIC.Latency)
 }
+
+// inNode returns how many devices of a replica are in one node.
+func (p *Problem) inNode(pool int) int { return min(p.Team(pool), p.Cluster.Pools[pool].Node.Devices) }

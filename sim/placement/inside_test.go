@@ -129,7 +129,12 @@ func TestCollectivesInsideByHand(t *testing.T) {
 	of := workloads.Transformer{Layers: 1, Hidden: 256, Heads: 4, Sequence: 64, Vocabulary: 1000}
 	const peer, latency = 1.2e11, 2e-6
 	ring := func(bytes, n float64) float64 { return 2 * (n - 1) * (bytes/n/peer + latency) }
-	p := gpt(t, of, 8, func(sp *Spec) { sp.Tensor = []int{4} })
+	asOne := func(sp *Spec) {
+		for l := range sp.Model.Layers {
+			sp.Model.Layers[l].Calls = nil
+		}
+	}
+	p := gpt(t, of, 8, func(sp *Spec) { asOne(sp); sp.Tensor = []int{4} })
 	ps, err := p.passes(0, 1)
 	if want := 2 * ring(64*256*2*2, 4); err != nil || math.Abs(ps.reduce-want) > 1e-15 || math.Abs(ps.back-want) > 1e-15 {
 		t.Errorf("a block sums up for %v and %v s, want %v: %v", ps.reduce, ps.back, want, err)
@@ -143,7 +148,7 @@ func TestCollectivesInsideByHand(t *testing.T) {
 	if ps.forward != want || own.FLOPs < p.Model.Layers[1].FLOPs/4 || own.FLOPs > p.Model.Layers[1].FLOPs*0.27 {
 		t.Errorf("a block takes %v s, want %v for %v FLOPs of %v", ps.forward, want, own.FLOPs, p.Model.Layers[1].FLOPs)
 	}
-	full := gpt(t, of, 8, func(sp *Spec) { sp.Tensor, sp.Recompute = []int{4}, Full })
+	full := gpt(t, of, 8, func(sp *Spec) { asOne(sp); sp.Tensor, sp.Recompute = []int{4}, Full })
 	fs, _ := full.passes(0, 1)
 	if fs.again != ps.forward || math.Abs(fs.back-2*ps.back) > 1e-15 || fs.forward != ps.forward {
 		t.Errorf("with recomputation %+v, without %+v: the forward pass and its all-reduces come again", fs, ps)
@@ -402,5 +407,28 @@ func TestMeasuredCollectives(t *testing.T) {
 		if each, _ := measured.Seconds(64*256*2*2, 2); math.Abs(ps.reduce-2*each) > 1e-15 {
 			t.Errorf("a block sums up for %v s, want %v", ps.reduce, 2*each)
 		}
+	}
+}
+
+// TestCallsByHand: operations that run one after the other add up, and none is launched
+// in no time.
+func TestCallsByHand(t *testing.T) {
+	of := workloads.Transformer{Layers: 1, Hidden: 256, Heads: 4, Sequence: 64, Vocabulary: 1000}
+	slow := gpt(t, of, 8, func(*Spec) {})
+	block, d := &slow.Model.Layers[1], slow.Cluster.Pools[0].Device
+	forward, backward := 0.0, 0.0
+	for _, c := range block.Calls {
+		x, err := d.Compute(c.FLOPs*2, 2*(c.Traffic*2+c.Params), hw.FP16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forward, backward = forward+x, backward+1e-5+(x-1e-5)*c.Backward
+	}
+	if ps, err := slow.passes(0, 1); err != nil || math.Abs(ps.forward-forward) > 1e-15 || math.Abs(ps.backward-backward) > 1e-15 {
+		t.Errorf("%+v, %v; want %v and %v", ps, err, forward, backward)
+	}
+	fast := gpt(t, of, 8, func(s *Spec) { s.Cluster.Pools[0].Device.Launch = time.Millisecond })
+	if ps, _ := fast.passes(0, 1); math.Abs(ps.forward-0.009)+math.Abs(ps.backward-0.009) > 1e-15 {
+		t.Errorf("nine operations launched in 1 ms each: %+v", ps)
 	}
 }

@@ -42,6 +42,9 @@ func (p *Problem) chunkTime(l *workloads.Layer, pool *hw.Pool, team int, samples
 		}
 		return forward, backward, nil
 	}
+	if l.Calls != nil {
+		return p.callsTime(l, pool, team, samples)
+	}
 	if l.OnlyProfiled {
 		return 0, 0, fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
 	}
@@ -58,6 +61,31 @@ func (p *Problem) chunkTime(l *workloads.Layer, pool *hw.Pool, team int, samples
 		backward = overhead + (forward-overhead)*l.Backward
 	}
 	return forward, backward, nil
+}
+
+// callsTime is chunkTime for a layer whose operations run one after the other, each as
+// long as its roofline says. The host launches them meanwhile: computing takes no less
+// than that does.
+func (p *Problem) callsTime(l *workloads.Layer, pool *hw.Pool, team int, samples float64) (forward, backward float64, err error) {
+	rest := p.SequenceParallel && l.Divided()
+	for i := range l.Calls {
+		c := &l.Calls[i]
+		bytes := float64(elementBytes(p.Precision)) * (part(c.Traffic, c.Split.Traffic, team, rest)*samples + part(c.Params, c.Split.Params, team, false))
+		seconds, err := pool.Device.Compute(part(c.FLOPs, c.Split.FLOPs, team, rest)*samples, bytes, p.Precision)
+		if err != nil {
+			return 0, 0, err
+		}
+		forward += seconds
+		if c.Backward > 0 {
+			overhead := pool.Device.Overhead.Seconds()
+			backward += overhead + (seconds-overhead)*c.Backward
+		}
+	}
+	launch := float64(len(l.Calls)) * pool.Device.Launch.Seconds()
+	if forward = max(forward, launch); p.Inference || backward == 0 {
+		return forward, 0, nil
+	}
+	return forward, max(backward, launch), nil
 }
 
 // weightShare returns which part of a layer's backward pass computes gradients of its

@@ -220,7 +220,7 @@ type Problem struct {
 	memory        []float64   // capacity of one device, bytes
 	price         []float64   // USD/h of a replica
 	count         []int       // replicas: devices, unless several compute one
-	perNode       []int       // replicas of a node
+	perNode       []int       // replicas of a node; 0: a replica fills several
 	host          []float64   // host sockets per port
 	hostLink      []float64   // B/s of one replica
 	hostLatency   []float64   // seconds

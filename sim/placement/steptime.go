@@ -56,8 +56,11 @@ func (p *Problem) share(pool, k int) share {
 	return p.newShare(pool, k)
 }
 
-// ports returns how many nodes k devices of a pool occupy.
+// ports returns how many nodes k replicas of a pool occupy.
 func (p *Problem) ports(pool, k int) int {
 	n := p.perNode[pool]
+	if n == 0 {
+		return k * p.Team(pool) / p.Cluster.Pools[pool].Node.Devices
+	}
 	return (k + n - 1) / n
 }
