@@ -254,7 +254,7 @@ func TestInfeasible(t *testing.T) {
 		{"memory of the activations", []string{"batch = 64", "batch = 65536"}, "the pool has 2"},
 		{"devices", []string{all, scheme(n, "devices = [3]")}, "3"},
 		{"too few devices for the memory", []string{"batch = 64", "batch = 1024", "count = 2", "count = 8", all, scheme(n, "devices = [1]")}, "memory"},
-		{"floor", []string{all, all + "\nmin_throughput = 1e9"}, "min_throughput is 1e+09 samples/s"},
+		{"floor", []string{all, all + "\nmin_throughput = 1e9"}, "min_throughput is 1000000000 samples/s"},
 		{"price", []string{all, all + "\nmax_price = \"0.5 USD/h\""}, "max_price is 0.5 USD/h"},
 		{"cost", []string{all, all + "\nmax_cost = 0.001"}, "max_cost is 0.001 USD per million samples"},
 		{"floor by recurrence", []string{"batch = 64", "batch = 64\nmicrobatches = 64", all, all + "\nfitness = \"recurrence\"\nmin_throughput = 1e9"}, "min_throughput"},

@@ -40,6 +40,9 @@ func (s *search) keep(sc Scheme, f Fitness) {
 // none can be better, and they are not counted.
 func runExactKeeping(s *search) error {
 	err := runExact(s)
+	if err == nil && !s.fitness.Feasible {
+		s.whyNot()
+	}
 	if err != nil || len(s.finalists) == 0 || len(s.finalists) == s.opt.Keep {
 		return err
 	}

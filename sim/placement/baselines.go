@@ -181,6 +181,15 @@ func runExhaustive(s *search) error {
 	return nil
 }
 
+// runExhausted is runExhaustive, and says what there is where nothing fits.
+func runExhausted(s *search) error {
+	err := runExhaustive(s)
+	if err == nil && !s.fitness.Feasible {
+		s.whyNot()
+	}
+	return err
+}
+
 // increment turns a scheme into the next one in lexicographic order.
 func (p *Problem) increment(sc Scheme) {
 	for l := len(sc) - 1; l >= 0; l-- {

@@ -23,6 +23,7 @@ func (s *search) bounded(whole bool) {
 		s.prove(s.newAssignment().root(), "no scheme is better than this bound: layers spread over all devices in parts")
 		return
 	}
+	s.effort = effort{most: boundEffort, stopped: s.stopped}
 	x, err := newProof(s)
 	if err != nil {
 		return

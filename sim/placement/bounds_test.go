@@ -1,7 +1,6 @@
 package placement
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -93,36 +92,79 @@ func TestFloorsAndCaps(t *testing.T) {
 	}
 }
 
-// TestOutOfReach: a floor or caps that no scheme keeps: the answer says what the
-// schemes reach at most, and what none can exceed once that is known.
+// TestOutOfReach: a floor or caps that no scheme keeps: the answer says what there
+// is instead, which `exact` and `exhaustive` prove whatever their objective; other
+// policies say what they saw.
 func TestOutOfReach(t *testing.T) {
-	base := spec(randomModel(rand.New(rand.NewPCG(9, 9)), 4), cluster(cpuPool("c", 4, 1), gpuPool("g", 4, 2)))
-	most, least := 0.0, math.Inf(1)
-	within, cheapest := 0.0, math.Inf(1) // with at most 3 USD/h
-	choices(mustProblem(t, base), func(x, price, cost float64) {
-		most, least = max(most, x), min(least, cost)
-		if price <= 3 {
-			within, cheapest = max(within, x), min(cheapest, cost)
-		}
-	})
-	for _, c := range []struct {
-		change func(*Spec)
-		want   []string
-	}{
-		{func(s *Spec) { s.MinThroughput = 2 * most }, []string{"min_throughput is ", "; no scheme seen comes to more than " + six(most) + " samples/s"}},
-		{func(s *Spec) { s.MinThroughput, s.MaxPrice = 2*within, 3 }, []string{"; no scheme seen comes to more than " + six(within) + " samples/s within max_price"}},
-		{func(s *Spec) { s.MaxCost = least / 2 }, []string{"max_cost is ", "; no scheme seen comes to less than " + six(least) + " USD per million samples"}},
-		{func(s *Spec) { s.MaxPrice = 0.5 }, []string{"max_price is 0.5 USD/h", "; no scheme seen comes to less than 1 USD/h"}},
-	} {
-		s := base
-		c.change(&s)
-		out := mustSearch(t, "exhaustive", mustProblem(t, s), Options{})
-		for _, w := range c.want {
-			if out.Fitness.Feasible || !strings.Contains(out.Plan.Reason, w) {
-				t.Errorf("feasible %v, %q lacks %q", out.Fitness.Feasible, out.Plan.Reason, w)
+	for seed := range uint64(8) {
+		base := spec(randomModel(rand.New(rand.NewPCG(9, 9+seed)), 4), cluster(cpuPool("c", 4, 1), gpuPool("g", 4, 2)))
+		most, least := 0.0, math.Inf(1)
+		within, thrifty := 0.0, 0.0 // most with at most 3 USD/h, and at a cost of 1.2 times the least
+		p := mustProblem(t, base)
+		choices(p, func(x, price, cost float64) {
+			most, least = max(most, x), min(least, cost)
+			if price <= 3 {
+				within = max(within, x)
+			}
+		})
+		choices(p, func(x, _, cost float64) {
+			if cost <= 1.2*least {
+				thrifty = max(thrifty, x)
+			}
+		})
+		for _, c := range []struct {
+			change func(*Spec)
+			want   string // after "no scheme comes to ", or "no scheme seen comes to "
+			seen   bool   // only the latter
+		}{
+			{func(s *Spec) { s.MinThroughput = 2 * most }, "more than " + figure(most) + " samples/s", false},
+			{func(s *Spec) { s.MinThroughput, s.MaxPrice = 2*within, 3 }, "more than " + figure(within) + " samples/s within max_price", false},
+			{func(s *Spec) { s.MinThroughput, s.MaxCost = 2*thrifty, 1.2*least }, "more than " + figure(thrifty) + " samples/s within max_cost", false},
+			{func(s *Spec) { s.MaxCost = least / 2 }, "less than " + figure(least) + " USD per million samples", false},
+			{func(s *Spec) { s.MinThroughput, s.MaxCost = 1, least/2 }, "less than " + figure(least) + " USD per million samples", false},
+			{func(s *Spec) { s.MaxPrice = 0.5 }, "less than 1 USD/h", true},
+			{func(s *Spec) { s.MinThroughput, s.MaxPrice = 1, 0.5 }, "less than 1 USD/h", true},
+		} {
+			for _, objective := range []Objective{Throughput, Cost, Time} {
+				s := base
+				s.Objective = objective
+				c.change(&s)
+				for _, policy := range []string{"exact", "exhaustive", "local"} {
+					out := mustSearch(t, policy, mustProblem(t, s), Options{})
+					want := "; no scheme comes to " + c.want
+					if c.seen || policy == "local" {
+						want = "; no scheme seen comes to " + c.want
+					}
+					if policy == "local" && s.MinThroughput > 0 && s.MaxCost > 0 {
+						want = " is " // it names the nearest alone
+					}
+					if out.Fitness.Feasible || !strings.Contains(out.Plan.Reason, want) {
+						t.Errorf("seed %d, %s, %s: feasible %v, %q lacks %q", seed, policy, objective, out.Fitness.Feasible, out.Plan.Reason, want)
+					}
+				}
 			}
 		}
 	}
+}
+
+// TestNearest: where no scheme gets devices, `exact` names what is nearest to it.
+func TestNearest(t *testing.T) {
+	for seed := range uint64(20) {
+		m := randomModel(rand.New(rand.NewPCG(11, seed)), 5)
+		for l := range m.Layers {
+			m.Layers[l].Params = int64(1+l) << 32
+		}
+		p := mustProblem(t, spec(m, cluster(cpuPool("c", 1, 1), gpuPool("g", 1, 2), gpuPool("h", 2, 3))))
+		all, exact := mustSearch(t, "exhaustive", p, Options{}), mustSearch(t, "exact", p, Options{})
+		if all.Fitness.Feasible || exact.Fitness != all.Fitness {
+			t.Errorf("seed %d: %v %q; among all: %v %q", seed, exact.Fitness, exact.Plan.Reason, all.Fitness, all.Plan.Reason)
+		}
+	}
+}
+
+// TestWhatWasSeen: once a bound is known, the answer names it too.
+func TestWhatWasSeen(t *testing.T) {
+	base := spec(randomModel(rand.New(rand.NewPCG(9, 9)), 4), cluster(cpuPool("c", 4, 1), gpuPool("g", 4, 2)))
 	p := mustProblem(t, base)
 	p.MinThroughput = 20
 	r := reached{}
@@ -131,5 +173,3 @@ func TestOutOfReach(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func six(v float64) string { return fmt.Sprintf("%.6g", v) }

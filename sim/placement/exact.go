@@ -118,7 +118,9 @@ func (x *proof) oracle(r *relaxation) oracle {
 	if x.ideals != nil {
 		return newConvexRouter(x.s.ctx, r, x.ideals, x.s.stopped)
 	}
-	return newRouter(x.s.ctx, r, x.s.stopped)
+	o := newRouter(x.s.ctx, r, x.s.stopped)
+	o.effort = &x.s.effort
+	return o
 }
 
 // settle says what a search that came to its end has proven.

@@ -192,6 +192,8 @@ func (q *Inquiry) Cheapest(ctx context.Context, throughput float64, limits []int
 	if err != nil || !best.Fitness.Feasible {
 		return best, err
 	}
+	defer func(terse bool) { q.opt.terse = terse }(q.opt.terse)
+	q.opt.terse = true
 	lo := 0.0
 	for best.Fitness.Price-lo > priceDigits*best.Fitness.Price {
 		price := lo + (best.Fitness.Price-lo)/2

@@ -153,7 +153,7 @@ func TestCheapestCluster(t *testing.T) {
 		if math.Abs(price-want) > 1e-9*want {
 			t.Errorf("devices %v come to %v USD/h, not %v", n, price, want)
 		}
-		if a, err = inquiry(s).Cheapest(context.Background(), 2*fastest, limits); err != nil || a.Fitness.Feasible || !strings.Contains(a.Plan.Reason, "no scheme seen comes to more than "+six(fastest)) {
+		if a, err = inquiry(s).Cheapest(context.Background(), 2*fastest, limits); err != nil || a.Fitness.Feasible || !strings.Contains(a.Plan.Reason, "no scheme comes to more than "+figure(fastest)) {
 			t.Errorf("out of reach: %+v, %v, %q", a.Fitness, err, a.Plan.Reason)
 		}
 	}

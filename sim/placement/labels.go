@@ -94,6 +94,9 @@ func (o *router) search() (*route, error) {
 				if err := o.settle(a, u, before); err != nil {
 					return nil, err
 				}
+				if o.effort.over != nil {
+					return nil, o.effort.over
+				}
 			}
 		}
 	}
@@ -207,6 +210,9 @@ func (o *router) offer(node int, l *label, leg labelLeg) {
 		return
 	}
 	list := o.lists[node]
+	if !o.effort.spend(len(list)) {
+		return
+	}
 	at := len(list)
 	for at > 0 && o.labels[list[at-1]].sums[0] > l.sums[0] {
 		at--

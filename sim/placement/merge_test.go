@@ -385,7 +385,7 @@ func TestReasons(t *testing.T) {
 		{"weights", func(s *Spec) { s.Cluster.Pools[1].Device.Memory.Capacity = 8 << 30 }, Scheme{0, 1, 0},
 			[]string{"stage 2 (big) needs 12.88 GB of memory on each of 1 g, which has 8 GiB: weights 4", "gradients 4", "optimizer 4"}},
 		{"pool", func(s *Spec) { s.Cluster.Pools[0].Count = 1 }, Scheme{0, 1, 0}, []string{`its stages on pool "c" need 2 devices; the pool has 1`}},
-		{"floor", func(s *Spec) { s.MinThroughput = 1e12 }, Scheme{0, 1, 0}, []string{"min_throughput is 1e+12 samples/s, it reaches "}},
+		{"floor", func(s *Spec) { s.MinThroughput = 1e12 }, Scheme{0, 1, 0}, []string{"min_throughput is 1000000000000 samples/s, it reaches "}},
 		{"cost", func(s *Spec) { s.MaxCost = 1e-12 }, Scheme{0, 1, 0}, []string{"max_cost is 1e-12 USD per million samples, it costs "}},
 		{"price", func(s *Spec) { s.MaxPrice = 1 }, Scheme{0, 1, 0}, []string{"max_price is 1 USD/h, its devices cost 4"}},
 	} {

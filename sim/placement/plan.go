@@ -222,13 +222,13 @@ func (p *Problem) reason(pl *Plan) string {
 func (p *Problem) shortfall(f Fitness) string {
 	var why []string
 	if p.MinThroughput > 0 && f.Throughput < p.MinThroughput {
-		why = append(why, fmt.Sprintf("min_throughput is %.6g samples/s, it reaches %.6g", p.MinThroughput, f.Throughput))
+		why = append(why, fmt.Sprintf("min_throughput is %s samples/s, it reaches %s", figure(p.MinThroughput), figure(f.Throughput)))
 	}
 	if p.MaxCost > 0 && f.Cost > p.MaxCost {
-		why = append(why, fmt.Sprintf("max_cost is %.6g USD per million samples, it costs %.6g", p.MaxCost, f.Cost))
+		why = append(why, fmt.Sprintf("max_cost is %s USD per million samples, it costs %s", figure(p.MaxCost), figure(f.Cost)))
 	}
-	if p.MaxPrice > 0 {
-		why = append(why, fmt.Sprintf("max_price is %.6g USD/h, its devices cost %.6g", p.MaxPrice, f.Price))
+	if !p.affords(f.Price) {
+		why = append(why, fmt.Sprintf("max_price is %s USD/h, its devices cost %s", figure(p.MaxPrice), figure(f.Price)))
 	}
 	return strings.Join(why, "; ")
 }

@@ -42,6 +42,7 @@ type Options struct {
 	Memo     *Memo          // schemes evaluated before, as of a search that was stopped; grows. nil: a new one
 	Scheme   Scheme         // of `fixed`
 	Devices  []int          // of `fixed`, per stage; nil: provisioned
+	terse    bool           // nobody asks why nothing fits
 	Knobs
 }
 
@@ -129,7 +130,7 @@ var Policies = []Policy{
 	{"bayesian", "a Gaussian process says which schemes to try next", runBayesian},
 	{"reinforce-lstm", "an LSTM learns to draw schemes (as HeterPS)", runReinforceLSTM},
 	{"reinforce-rnn", "a plain recurrent network learns to draw schemes", runReinforceRNN},
-	{"exhaustive", "every scheme: the true optimum, small problems only", runExhaustive},
+	{"exhaustive", "every scheme: the true optimum, small problems only", runExhausted},
 	{"exact", "the true optimum with its proof, by dynamic programming and bounds", runExactKeeping},
 }
 
@@ -205,7 +206,11 @@ func (s *search) outcome() *Outcome {
 	if out.Plan.Fitness.Feasible && !out.Fitness.Feasible {
 		out.Plan.Reason = fmt.Sprintf("by %s %s", s.opt.Fidelity, s.p.shortfall(out.Fitness))
 	}
-	if !out.Fitness.Feasible {
+	switch {
+	case out.Fitness.Feasible:
+	case s.most != "":
+		out.Plan.Reason += "; no scheme comes to " + s.most
+	default:
 		out.Plan.Reason += s.reached.say(s.p, s.p.throughputBound(s.bound))
 	}
 	return out

@@ -131,7 +131,7 @@ func (ev *Evaluator) climb() Fitness {
 		}
 		had := ev.k[b]
 		added, ok := ev.raise(b, price)
-		if !ok || p.pointless(bound, best) {
+		if !ok || p.pointless(bound, best, nearest) {
 			break
 		}
 		price = added
@@ -157,11 +157,14 @@ func (ev *Evaluator) leastCost() float64 {
 }
 
 // pointless reports that no higher step of the ladder can cost less than the best
-// one or the cap, given leastCost.
-func (p *Problem) pointless(bound float64, best Fitness) bool {
+// one or the cap, given leastCost; nor, where none keeps the cap, than the nearest.
+func (p *Problem) pointless(bound float64, best, nearest Fitness) bool {
 	limit := math.Inf(1)
 	if p.MaxCost > 0 {
 		limit = p.MaxCost * (1 + slack)
+		if !best.Feasible {
+			limit = max(limit, nearest.Cost)
+		}
 	}
 	if p.Objective == Cost && best.Feasible {
 		limit = min(limit, best.Cost)

@@ -30,31 +30,33 @@ func (r *reached) add(p *Problem, f Fitness) {
 }
 
 // say tells, of the floor and the caps that no scheme kept together, what the
-// schemes reach one by one; bound is what none can exceed in samples/s, or 0.
+// schemes reach one by one; bound is what none can exceed in samples/s, or 0. Of a
+// floor and a cap on cost together it tells neither: what comes nearest to both is
+// neither the fastest nor the cheapest that a scheme can do.
 func (r *reached) say(p *Problem, bound float64) string {
 	if !r.any {
 		return ""
 	}
 	var most []string
-	if p.MinThroughput > 0 && r.throughput > 0 {
-		text := fmt.Sprintf("more than %.6g samples/s", r.throughput)
+	if p.MinThroughput > 0 && p.MaxCost == 0 && r.throughput > 0 {
+		text := fmt.Sprintf("more than %s samples/s", figure(r.throughput))
 		if p.MaxPrice > 0 {
 			text += " within max_price"
 		}
 		most = append(most, text)
 	}
-	if p.MaxCost > 0 {
-		most = append(most, fmt.Sprintf("less than %.6g USD per million samples", r.cost))
+	if p.MaxCost > 0 && p.MinThroughput == 0 {
+		most = append(most, fmt.Sprintf("less than %s USD per million samples", figure(r.cost)))
 	}
 	if p.MaxPrice > 0 && r.price > p.MaxPrice*(1+slack) {
-		most = append(most, fmt.Sprintf("less than %.6g USD/h", r.price))
+		most = append(most, fmt.Sprintf("less than %s USD/h", figure(r.price)))
 	}
 	if len(most) == 0 {
 		return ""
 	}
 	text := "; no scheme seen comes to " + strings.Join(most, ", or to ")
 	if p.MinThroughput > 0 && bound > 0 {
-		text += fmt.Sprintf("; none at all exceeds %.6g samples/s", bound)
+		text += fmt.Sprintf("; none at all exceeds %s samples/s", figure(bound))
 	}
 	return text
 }

@@ -57,10 +57,11 @@ type router struct {
 	needs    *needs
 	ctx      context.Context
 	stopped  func() error // why the search must end
-	node     []int        // per pool: its first node at a cut
-	nodes    int          // per cut
-	all      bool         // bounds are for all routes, not for cheaper ones than the best known
-	counting bool         // what a leg needs depends on how many follow
+	effort   *effort
+	node     []int // per pool: its first node at a cut
+	nodes    int   // per cut
+	all      bool  // bounds are for all routes, not for cheaper ones than the best known
+	counting bool  // what a leg needs depends on how many follow
 	prices   []float64
 	counts   []float64
 	multi    []float64 // multipliers of the best bound, kept from call to call
@@ -94,7 +95,7 @@ type bound struct {
 
 func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router {
 	p := r.p
-	o := &router{r: r, needs: newNeeds(r), ctx: ctx, stopped: stopped, node: make([]int, p.pools), multi: make([]float64, p.pools), counts: make([]float64, p.pools)}
+	o := &router{r: r, needs: newNeeds(r), ctx: ctx, stopped: stopped, effort: &effort{stopped: stopped}, node: make([]int, p.pools), multi: make([]float64, p.pools), counts: make([]float64, p.pools)}
 	o.prices = p.price
 	for t := range p.pools {
 		o.node[t] = o.nodes

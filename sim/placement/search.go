@@ -35,6 +35,8 @@ type search struct {
 	pareto               []Point
 	finalists            []Point // the best, as many as the options ask for
 	reached              reached
+	most                 string // in place of reached, where it is proven
+	effort               effort
 
 	bound       float64 // fitness that no scheme can exceed; 0: none is proven
 	certificate string
@@ -54,6 +56,7 @@ func newSearch(ctx context.Context, p *Problem, opt Options) *search {
 		s.memo = NewMemo(p)
 	}
 	s.memo.begin(p)
+	s.effort.stopped = s.stopped
 	if opt.Progress != nil || opt.Time > 0 {
 		s.start = time.Now()
 		s.told = s.start
