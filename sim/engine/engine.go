@@ -44,6 +44,7 @@ type Engine struct {
 	processes map[uint64]*Process // those not finished, by number
 	started   uint64              // number of the next process
 	expected  []*obligation
+	scope     *Scope // of what is scheduled now
 
 	running bool
 	closing bool        // shutting or shut down

@@ -27,6 +27,7 @@ type entry struct {
 	fn         func() // nil when cancelled or not in use
 	generation uint64 // goes up when the event fires or is cancelled
 	engine     *Engine
+	scope      *Scope // nil: of none
 	index      uint32 // in Engine.entries
 }
 
@@ -36,7 +37,8 @@ type entry struct {
 //
 // A negative d panics: it is a bug of the caller, who must check durations that
 // come from outside. A d that leads beyond 2^53 ns fails the run with ErrTooLong
-// at once. Once the run has failed nothing is scheduled any more.
+// at once. Once the run has failed, or the present scope has ended, nothing is scheduled
+// any more.
 func (e *Engine) After(d time.Duration, fn func()) Event {
 	if fn == nil {
 		panic("engine: After without a function")
@@ -89,7 +91,7 @@ func (e *Engine) schedule(d time.Duration, fn func()) *entry {
 	if d < 0 {
 		panic(fmt.Sprintf("engine: an event was scheduled %v before the present, %v", -d, e.Now()))
 	}
-	if e.failed != nil {
+	if e.failed != nil || e.scope != nil && e.scope.ended {
 		return nil
 	}
 	if d > maxTime-e.Now() {
@@ -109,7 +111,7 @@ func (e *Engine) take(fn func()) *entry {
 	last := len(e.free) - 1
 	ent := e.entries[e.free[last]]
 	e.free = e.free[:last]
-	ent.fn = fn
+	ent.fn, ent.scope = fn, e.scope
 	return ent
 }
 
@@ -146,6 +148,7 @@ func (e *Engine) step() {
 	ent.fn = nil
 	ent.generation++
 	e.events++
+	e.scope = ent.scope
 	e.sim.RunUntil(float64(it.at))
 	fn()
 }

@@ -4,6 +4,7 @@ package engine
 type obligation struct {
 	name  string
 	index int // in Engine.expected; -1 once met
+	scope *Scope
 }
 
 // Expect registers an obligation: done must be called before the run ends, or Run
@@ -11,7 +12,7 @@ type obligation struct {
 // blocked process is to one in processes: without it a queue that ran dry looks
 // like a normal end. Calling done twice panics.
 func (e *Engine) Expect(name string) (done func()) {
-	o := &obligation{name, len(e.expected)}
+	o := &obligation{name, len(e.expected), e.scope}
 	e.expected = append(e.expected, o)
 	return func() {
 		if o.index < 0 {

@@ -19,6 +19,8 @@ type Process struct {
 	number uint64
 	proc   simgo.Process
 	active bool // it is this process's turn
+	scope  *Scope
+	ended  bool // with its scope
 
 	// events are copies, which carry no finalizer. They are used in turn, because a
 	// process waits for the next inside the handler of the last.
@@ -47,7 +49,7 @@ func (e *Engine) Go(name string, body func(p *Process)) {
 	if e.failed != nil {
 		return
 	}
-	p := &Process{engine: e, name: name, number: e.started}
+	p := &Process{engine: e, name: name, number: e.started, scope: e.scope}
 	p.wake = p.resume
 	e.started++
 	e.schedule(0, func() {
@@ -82,7 +84,7 @@ func (p *Process) run(body func(p *Process)) {
 	defer func() {
 		if value := recover(); value != nil {
 			e.bodyPanicked(p.name, value, debug.Stack())
-		} else if !returned && !e.closing {
+		} else if !returned && !e.closing && !p.ended {
 			e.goexit = true
 			e.fail(errGoexit)
 		}
@@ -122,7 +124,7 @@ func (p *Process) Wait(s *Signal) {
 // wait hands over to the rest of the model until the process is woken. It does not
 // return if the run ends before.
 func (p *Process) wait(s *Signal) {
-	if p.engine.closing {
+	if p.engine.closing || p.ended {
 		runtime.Goexit() // a deferred function waits while its process is being ended
 	}
 	p.turn ^= 1
@@ -135,7 +137,7 @@ func (p *Process) wait(s *Signal) {
 
 // mustBeActive catches calls from outside the body, which would hang for ever.
 func (p *Process) mustBeActive(method string) {
-	if !p.active && !p.engine.closing {
+	if !p.active && !p.engine.closing && !p.ended {
 		panic(fmt.Sprintf("engine: %s of process %q was called from outside its body", method, p.name))
 	}
 }

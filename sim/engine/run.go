@@ -77,6 +77,7 @@ func (e *Engine) loop(ctx context.Context) error {
 		}
 		e.step()
 	}
+	e.scope = nil
 	return e.failed
 }
 

@@ -1,6 +1,6 @@
 // Package network moves bytes over links that transfers share max-min fairly,
 // and knows what collectives cost. Rates change only when a transfer starts or
-// ends, so there is no time-stepping: a completion is exact up to the clock's
+// ends or a link's capacity changes, so there is no time-stepping: a completion is exact up to the clock's
 // nanosecond, to which it is rounded.
 //
 // How it stays fast with thousands of transfers at a time:
@@ -76,7 +76,8 @@ type flow struct {
 	at      int        // in the group's heap
 	mark    float64    // the flow ends when the group's clock is there, bytes
 	done    func()
-	enter   func() // Network.enter of this flow, bound once
+	scope   *engine.Scope // in which it was begun
+	enter   func()        // Network.enter of this flow, bound once
 }
 
 // forever is the end of a transfer that would end after the last instant of the clock.
@@ -104,6 +105,7 @@ func (n *Network) add(name string, capacity float64) *link {
 	}
 	l := &link{id: int32(len(n.links)), name: name, capacity: capacity}
 	l.group = group{id: l.id, bottleneck: l, at: -1}
+	l.most = capacity
 	n.links = append(n.links, l)
 	return l
 }
@@ -134,6 +136,7 @@ func (n *Network) begin(path []LinkID, bytes, limit float64, latency time.Durati
 	}
 	f := n.take()
 	f.seq, f.path, f.bytes, f.limit, f.done = n.begun, path, bytes, limit, done
+	f.scope = n.e.Present()
 	n.begun++
 	n.e.After(latency, f.enter)
 }
@@ -150,10 +153,12 @@ func (n *Network) take() *flow {
 }
 
 func (n *Network) release(f *flow) {
-	done := f.done
-	f.path, f.done = nil, nil
+	done, scope := f.done, f.scope
+	f.path, f.done, f.scope = nil, nil, nil
 	n.pool = append(n.pool, f)
+	before := n.e.Enter(scope)
 	done()
+	n.e.Enter(before)
 }
 
 // enter brings a transfer onto its links when its latency is over.
@@ -197,7 +202,9 @@ func (n *Network) private(limit float64) *link {
 func (n *Network) change() {
 	if !n.solve {
 		n.solve = true
+		before := n.e.Enter(nil) // scopes share the network
 		n.e.After(0, n.again)
+		n.e.Enter(before)
 	}
 }
 
@@ -241,7 +248,7 @@ func (n *Network) depart(f *flow, now time.Duration) {
 	}
 }
 
-// arm sets the one alarm to the earliest end. An alarm beyond the clock's range
+// arm sets the one alarm to the earliest end, for the transfers of all scopes. An alarm beyond the clock's range
 // makes the engine end the run.
 func (n *Network) arm(now time.Duration) {
 	if n.armed {
