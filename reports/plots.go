@@ -32,7 +32,7 @@ type Plot struct {
 
 // Plots lists all plots in the order of help and reports.
 func Plots() []Plot {
-	return []Plot{throughputPlot, stagesPlot, layersPlot, hitsPlot, policiesPlot, slotsPlot, crossoverPlot, fitnessPlot, timelinePlot, memoryPlot}
+	return []Plot{throughputPlot, stagesPlot, layersPlot, hitsPlot, policiesPlot, slotsPlot, crossoverPlot, fitnessPlot, timelinePlot, memoryPlot, troublePlot}
 }
 
 // plotWidth is the width of all plots: 8.5 inches.

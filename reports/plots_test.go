@@ -149,7 +149,7 @@ func TestChoosePlots(t *testing.T) {
 		{sweptResult(), nil, "throughput stages layers hits policies slots crossover fitness timeline memory", ""},
 		{&sim.Result{}, nil, "", ""},
 		{smallResult(), []string{"hits", "stages", "hits"}, "hits stages", ""},
-		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness, timeline, memory`},
+		{smallResult(), []string{"hit"}, "", `unknown plot "hit": known plots are throughput, stages, layers, hits, policies, slots, crossover, fitness, timeline, memory, trouble`},
 		{twelveStages(), []string{"stages", "hits"}, "", `plot "hits" needs curves of slot tables: the result of scenario "mixed" has none`},
 	} {
 		got, err := choosePlots(tc.r, tc.names)

@@ -87,6 +87,7 @@ func checkFinite(r *sim.Result) error {
 		check(s.Sync, "sync share of stage %d", i+1)
 		check(s.Stall, "stall share of stage %d", i+1)
 		check(s.Idle, "idle share of stage %d", i+1)
+		check(s.Lost, "lost share of stage %d", i+1)
 	}
 	if r.Search != nil {
 		for _, g := range r.Search.History {
@@ -117,6 +118,12 @@ func checkFinite(r *sim.Result) error {
 		if d.Slots != nil {
 			check(d.Slots.HitRatio, "hit ratio of round %d", d.Round)
 		}
+	}
+	for _, d := range r.LostRounds {
+		check(d.Throughput, "throughput of lost round %d", d.Round)
+	}
+	for _, l := range r.Lost {
+		check(l.Share, "share of time lost to %q", l.Cause)
 	}
 	for _, s := range r.Stalls {
 		check(s.Share, "share of stalls for %q", s.Cause)

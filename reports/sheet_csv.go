@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"stowage/sim"
 )
@@ -25,6 +26,7 @@ var plotTables = map[string]struct {
 	"fitness":    {[]string{"generation", "evaluations", "best", "mean", "feasible"}, historyRows},
 	"timeline":   {[]string{"track", "kind", "start_ns", "end_ns", "micro_batch", "round"}, spanRows},
 	"memory":     {memoryColumns, memoryRows},
+	"trouble":    {[]string{"kind", "start_ns", "end_ns", "round", "throughput_samples_per_s", "what"}, troubleCSV},
 }
 
 // CSV writes the data that the sheet shows: a header and a row for each point, exact
@@ -87,6 +89,19 @@ func throughputRows(r *sim.Result, add func(cells ...string)) {
 			hits = exact(d.Slots.HitRatio)
 		}
 		add(strconv.Itoa(d.Round), strconv.FormatInt(int64(d.Start), 10), strconv.FormatInt(int64(d.End), 10), exact(d.Throughput), hits)
+	}
+}
+
+// troubleCSV lists rounds, those that were lost, and what went wrong.
+func troubleCSV(r *sim.Result, add func(cells ...string)) {
+	ns := func(d time.Duration) string { return strconv.FormatInt(int64(d), 10) }
+	for i, rounds := range [][]sim.Round{r.Rounds, r.LostRounds} {
+		for _, d := range rounds {
+			add([]string{"round", "lost round"}[i], ns(d.Start), ns(d.End), strconv.Itoa(d.Round), exact(d.Throughput), "")
+		}
+	}
+	for _, in := range r.Incidents {
+		add(in.Kind, ns(in.Start), ns(in.End), "", "", in.What)
 	}
 }
 

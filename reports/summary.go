@@ -25,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summarySlots, summaryStalls, summaryLinks, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summaryTrouble, summarySlots, summaryStalls, summaryLinks, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {
@@ -103,14 +103,23 @@ func summaryStages(w io.Writer, r *sim.Result, width int) error {
 		return nil
 	}
 	what := []column{{"stage", true, false}, {"device", false, true}, {"layers", false, true}, {"forward", true, false}, {"backward", true, false}}
-	did := []column{{"busy", true, false}, {"sync", true, false}, {"stall", true, false}, {"idle", true, false}, {"memory per device", true, false}}
+	did := []column{{"busy", true, false}, {"sync", true, false}, {"stall", true, false}, {"idle", true, false}}
+	lost := slices.ContainsFunc(r.Scheme.Stages, func(s sim.Stage) bool { return s.Lost > 0 })
+	if lost {
+		did = append(did, column{"lost", true, false})
+	}
+	did = append(did, column{"memory per device", true, false})
 	one := grid{columns: append(append([]column{}, what...), did...)}
 	first := grid{columns: what}
 	second := grid{columns: append([]column{what[0]}, did...)}
 	for i := range r.Scheme.Stages {
 		s := &r.Scheme.Stages[i]
 		is := []string{fmt.Sprint(i + 1), deviceCount(s), layerSpan(r, s), formatDuration(s.Forward), formatDuration(s.Backward)}
-		was := []string{formatShare(s.Busy), formatShare(s.Sync), formatShare(s.Stall), formatShare(s.Idle), formatMemory(s.Memory.Total, s.Memory.Capacity)}
+		was := []string{formatShare(s.Busy), formatShare(s.Sync), formatShare(s.Stall), formatShare(s.Idle)}
+		if lost {
+			was = append(was, formatShare(s.Lost))
+		}
+		was = append(was, formatMemory(s.Memory.Total, s.Memory.Capacity))
 		one.add(append(append([]string{}, is...), was...)...)
 		first.add(is...)
 		second.add(append([]string{is[0]}, was...)...)

@@ -34,6 +34,7 @@ var timelinePlot = Plot{
 var spanColours = [...]color.RGBA{
 	sim.SpanForward: blue, sim.SpanBackward: orange, sim.SpanWeight: green, sim.SpanSync: purple, sim.SpanStall: vermillion,
 	sim.SpanActivation: blue, sim.SpanGradient: orange, sim.SpanFetch: skyBlue, sim.SpanWriteBack: otherGrey,
+	sim.SpanCheckpoint: green, sim.SpanWaiting: otherGrey, sim.SpanRestart: skyBlue, sim.SpanLost: vermillion,
 }
 
 // Links move what passes make, in their colours.

@@ -314,7 +314,7 @@ func (s *Scenario) feedOf(em *sim.Embedding) rounds.Spec {
 	feed := s.feed()
 	feed.Rounds, feed.Devices, feed.Costs.PerNode = s.Rounds, 1, 1
 	feed.Lookahead, feed.ReadOnly = s.Slots.Lookahead, s.Problem.Inference
-	feed.Layers = []rounds.Layer{em.RoundsLayer(s.Model.Layers[em.Layer].Name)}
+	feed.Layers = []rounds.Layer{em.RoundsLayer(s.Model.Layers[em.Layer].Name, 0)}
 	return feed
 }
 

@@ -10,20 +10,23 @@ import (
 // is a section or value that may be absent.
 
 type file struct {
-	Name        string       `toml:"name"`        // default: the file's base name
-	Title       string       `toml:"title"`       // one line for people
-	Description string       `toml:"description"` // what the experiment is about, for people
-	Seed        int64        `toml:"seed"`        // of every random choice of the run
-	Model       modelFile    `toml:"model"`
-	Cluster     clusterFile  `toml:"cluster"`
-	Training    trainFile    `toml:"training"`
-	Placement   placeFile    `toml:"placement"`
-	Lookups     *lookupFile  `toml:"lookups"`
-	Slots       *slotsFile   `toml:"slots"`
-	Sweep       *sweepFile   `toml:"sweep"`
-	WhatIf      *whatifFile  `toml:"whatif"`
-	Limits      limitsFile   `toml:"limits"`
-	Expect      []expectFile `toml:"expect"` // what sources say of metrics; check --run checks them
+	Name        string          `toml:"name"`        // default: the file's base name
+	Title       string          `toml:"title"`       // one line for people
+	Description string          `toml:"description"` // what the experiment is about, for people
+	Seed        int64           `toml:"seed"`        // of every random choice of the run
+	Model       modelFile       `toml:"model"`
+	Cluster     clusterFile     `toml:"cluster"`
+	Training    trainFile       `toml:"training"`
+	Placement   placeFile       `toml:"placement"`
+	Lookups     *lookupFile     `toml:"lookups"`
+	Slots       *slotsFile      `toml:"slots"`
+	Sweep       *sweepFile      `toml:"sweep"`
+	WhatIf      *whatifFile     `toml:"whatif"`
+	Trouble     []troubleFile   `toml:"trouble"` // what goes wrong in the simulated run; searches know nothing of it
+	Checkpoint  *checkpointFile `toml:"checkpoint"`
+	Recovery    *recoveryFile   `toml:"recovery"`
+	Limits      limitsFile      `toml:"limits"`
+	Expect      []expectFile    `toml:"expect"` // what sources say of metrics; check --run checks them
 }
 
 // modelFile names the model: a shipped one (use), or a file.

@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	for _, text := range []string{fine, small, replayed, onOne} {
+	for _, text := range []string{fine, small, replayed, onOne, fine + troubles} {
 		f.Add([]byte(text))
 	}
 	for _, c := range faults {

@@ -10,6 +10,7 @@ import (
 	"stowage/hw"
 	"stowage/hw/spec"
 	"stowage/sim"
+	"stowage/sim/network"
 	"stowage/sim/placement"
 	"stowage/workloads"
 	"stowage/workloads/lookups"
@@ -39,6 +40,7 @@ type Scenario struct {
 	Sweep       *Sweep        // nil: none
 	WhatIf      *WhatIf       // nil: no questions
 	Recording   sim.Recording // what of the run to keep, at least one step
+	Trouble     *Trouble      // nil: none
 	Expect      []sim.Expectation
 
 	text     *source // what it was read from
@@ -80,6 +82,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.limits()
 	b.sweep()
 	b.whatIf()
+	b.trouble()
 	b.flush()
 	b.chunks()
 	b.expectations()
@@ -112,7 +115,8 @@ type builder struct {
 	dir   string
 	sc    *Scenario
 	errs  spec.Errors
-	files []string // that the scenario refers to
+	files []string              // that the scenario refers to
+	graph *network.ClusterGraph // of the cluster's network; nil: there is none
 }
 
 func (b *builder) fail(path spec.Path, format string, args ...any) {

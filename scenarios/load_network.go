@@ -46,7 +46,8 @@ func (b *builder) network(c *hw.Cluster) bool {
 	if len(b.errs) > before {
 		return false
 	}
-	_, err := network.NewCluster(c)
+	var err error
+	b.graph, err = network.NewCluster(c)
 	var cable *network.CableError
 	switch {
 	case errors.As(err, &cable):

@@ -111,6 +111,7 @@ func (s *Scenario) job(set *prepared, plan *placement.Plan) sim.Job {
 	if s.Slots != nil {
 		job.Feed = s.feed()
 	}
+	job.Trouble = s.trouble(set.problem, plan)
 	return job
 }
 
@@ -124,6 +125,7 @@ func (s *Scenario) summarize(set *prepared, job sim.Job, chosen target, outcome 
 	r.Resolved = s.Resolved()
 	r.Warnings = append(set.problem.Notes(job.Plan), missed(&set.spec, r)...)
 	r.Warnings = append(r.Warnings, s.refusals(&set.spec)...)
+	r.Warnings = append(r.Warnings, chosen.run.Notes...)
 	r.Scenario, r.Title, r.Seed, r.Version = s.Name, s.Title, s.Seed, version
 	if slices.ContainsFunc(set.embeddings, func(em sim.Embedding) bool { return sim.Accelerated(s.Problem.Cluster, job.Plan, em.Layer) }) {
 		r.Replacement = s.Slots.Replacement

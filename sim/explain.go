@@ -26,6 +26,14 @@ var explanations = map[string]Explanation{
 		How:  "rounds x training.batch / the simulated time at which the last round ends. Fill and drain of the pipeline, gradient synchronisation and waiting for embedding rows are in it.",
 		Read: "It is the number to compare schemes and clusters by. A short run over cold slot tables is below what a long one reaches: see warm_throughput.",
 	},
+	"goodput": {
+		How:  "rounds x training.batch / the simulated time at which the last round ends, rounds that were lost and done again counted once. Only with [checkpoint] or the loss of a device in the scenario.",
+		Read: "It is what training gets done. throughput counts what was done twice as well; cost, run_cost and run_hours go by the goodput.",
+	},
+	"goodput_ratio": {
+		How:  "1 - time lost / the run's time. Lost is the time in which rounds wait for a checkpoint, work that is lost with a device, waiting for its repair, and restarts. Only with [checkpoint] or the loss of a device in the scenario.",
+		Read: "Checkpoints that are too rare lose work, checkpoints that are too frequent lose time: by Young and Daly the best interval is about sqrt(2 x the time of a checkpoint x the mean time between failures of the job). A straggler or a weak link makes rounds slow, but loses none of them: it is not in this ratio.",
+	},
 	"step_time": {
 		How:  "the simulated time at which the last round ends / rounds.",
 		Read: "training.batch / step_time is the throughput.",
@@ -35,7 +43,7 @@ var explanations = map[string]Explanation{
 		Read: "Where it is well above throughput, slot tables were still warming up: run more rounds before the two are taken for the same.",
 	},
 	"cost": {
-		How:  "price / 3600 / throughput x 10^6. All devices of the scheme are paid for all the time, parameter servers included.",
+		How:  "price / 3600 / throughput x 10^6, or goodput where there is one. All devices of the scheme are paid for all the time, parameter servers included.",
 		Read: "The number for choosing between fast and cheap. It is that of the run, cold start included.",
 	},
 	"run_cost": {
@@ -43,7 +51,7 @@ var explanations = map[string]Explanation{
 		Read: "What the whole training run costs at the throughput of the simulated rounds.",
 	},
 	"run_hours": {
-		How:  "training.samples / throughput / 3600. Only with training.samples in the scenario.",
+		How:  "training.samples / throughput (or goodput) / 3600. Only with training.samples in the scenario.",
 		Read: "How long the whole training run takes at the throughput of the simulated rounds.",
 	},
 	"price": {

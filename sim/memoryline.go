@@ -48,7 +48,7 @@ type memoryStep struct {
 // recorded, in the order in which it was: what ends frees memory before what begins
 // at the same instant takes it.
 func (r *recorder) memory(from, to time.Duration) []StageMemory {
-	steps := r.memorySteps()
+	steps := r.memorySteps(r.begun(from))
 	slices.SortStableFunc(steps, func(a, b memoryStep) int {
 		return cmp.Compare(a.at, b.at)
 	})
@@ -114,8 +114,18 @@ func (r *recorder) holders(stage int) int {
 	return r.t.job.Plan.Stages[stage].Devices
 }
 
-// memorySteps lists the changes that spans make.
-func (r *recorder) memorySteps() []memoryStep {
+// begun returns when the job began, or last began anew with empty memory, before a time.
+func (r *recorder) begun(at time.Duration) (begun time.Duration) {
+	for _, b := range r.begins {
+		if b <= at {
+			begun = b
+		}
+	}
+	return begun
+}
+
+// memorySteps lists the changes that spans make which begin at a time or later.
+func (r *recorder) memorySteps(begun time.Duration) []memoryStep {
 	type pass struct {
 		kind                  SpanKind
 		segment, micro, round int32
@@ -131,7 +141,7 @@ func (r *recorder) memorySteps() []memoryStep {
 	var steps []memoryStep
 	for i := range r.line.Spans {
 		s := &r.line.Spans[i]
-		if s.Kind > SpanWeight {
+		if s.Kind > SpanWeight || s.Start < begun {
 			continue
 		}
 		begins[pass{s.Kind, s.Segment, s.Micro, s.Round}] = s.Start
@@ -154,6 +164,9 @@ func (r *recorder) memorySteps() []memoryStep {
 		case SpanGradient:
 			kind, way = SpanBackward, 1
 		default:
+			continue
+		}
+		if s.Start < begun {
 			continue
 		}
 		stage := r.pipe.Segments[s.To].Stage

@@ -99,6 +99,8 @@ const (
 // MetricKinds lists every metric that a run may carry, in the order of summaries.
 var MetricKinds = []MetricKind{
 	{"throughput", "samples/s", "higher", "samples trained per second over the whole run", FromSimulation},
+	{"goodput", "samples/s", "higher", "samples per second that were not lost with a device and trained again", FromSimulation},
+	{"goodput_ratio", "ratio", "higher", "share of the run's time in which rounds were done that count", FromSimulation},
 	{"step_time", "s", "lower", "mean time of one training round", FromSimulation},
 	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm", FromSimulation},
 	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples", FromSimulation},

@@ -34,6 +34,13 @@ type Result struct {
 	// Links are those of the cluster's network that carried most for what they can, the
 	// first one most; absent without a network.
 	Links []Link `json:"links,omitempty"`
+	// Incidents say when which trouble was, and Lost where the time went that no round
+	// had that counts; absent where nothing goes wrong.
+	Incidents []Incident `json:"incidents,omitempty"`
+	Lost      []LostTime `json:"lost,omitempty"`
+	// LostRounds were finished, then lost with a device and done again. They are not in
+	// Rounds.
+	LostRounds []Round `json:"lost_rounds,omitempty"`
 	// CacheStats are FBGEMM's counters over all slot tables; nil: there are none.
 	CacheStats *slots.CacheStats `json:"cache_stats,omitempty"`
 	// Sweep holds what the target scheme would do with other slot tables.
@@ -78,8 +85,8 @@ type Servers struct {
 	Devices int    `json:"devices"`
 }
 
-// Stage is one stage of the target scheme. Busy, Sync, Stall and Idle are
-// shares of the run's time and sum to 1.
+// Stage is one stage of the target scheme. Busy, Sync, Stall, Idle and
+// Lost are shares of the run's time and sum to 1.
 type Stage struct {
 	Device  string `json:"device"` // device type
 	Kind    string `json:"kind"`   // cpu, gpu, npu
@@ -96,6 +103,9 @@ type Stage struct {
 	Sync  float64 `json:"sync"`  // synchronising gradients among replicas
 	Stall float64 `json:"stall"` // waiting for embedding rows to reach slots
 	Idle  float64 `json:"idle"`  // waiting for other stages: bubbles
+	// Lost is the share spent on checkpoints, on restarts and waiting for devices; work
+	// that was lost is in the others.
+	Lost float64 `json:"lost,omitempty"`
 
 	Forward  time.Duration `json:"forward_ns"`  // per micro-batch
 	Backward time.Duration `json:"backward_ns"` // per micro-batch
@@ -142,11 +152,13 @@ type Generation struct {
 // Round is one training round (step) of the run. Counters sum over all slot tables.
 type Round struct {
 	Round      int           `json:"round"`
-	Start      time.Duration `json:"start_ns"` // the End of the round before
+	Start      time.Duration `json:"start_ns"` // the End of the round before, or when the job went on after trouble
 	End        time.Duration `json:"end_ns"`
-	StepTime   time.Duration `json:"step_ns"` // End minus the End of the round before
+	StepTime   time.Duration `json:"step_ns"` // End - Start
 	Throughput float64       `json:"throughput"`
 	Stall      time.Duration `json:"stall_ns"` // longest wait of a stage for embedding rows
+	// Redone says how often the round had been finished and lost before.
+	Redone int `json:"redone,omitempty"`
 
 	// Slots is nil when no layer of the scheme uses a slot table.
 	Slots *SlotCounters `json:"slots,omitempty"`

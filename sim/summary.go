@@ -14,6 +14,7 @@ import (
 func Summarize(job Job, run *Run, outcome *placement.Outcome, policy placement.Policy, fidelity placement.Fidelity) *Result {
 	p, pl := job.Problem, job.Plan
 	r := &Result{Rounds: run.Rounds, Scheme: schemeOf(p, pl), Timeline: run.Timeline, Links: run.Links}
+	r.Incidents, r.Lost, r.LostRounds = run.Incidents, run.Lost, run.LostRounds
 	r.Scheme.Placement, r.Scheme.Fitness = policy.Name, string(fidelity)
 	r.Search = &Search{Evaluations: outcome.Evaluations, Repeats: outcome.Repeats, Certificate: outcome.Certificate, Stopped: outcome.Stopped}
 	for _, g := range outcome.History {
@@ -90,10 +91,12 @@ func stageShares(r *Result, run *Run) (idle, stall float64) {
 	for i := range r.Scheme.Stages {
 		st := &r.Scheme.Stages[i]
 		u := run.Usage[i]
-		if total := max(run.Elapsed, u.Busy+u.Sync+u.Stall); total > 0 {
+		lost := u.Held + run.Down
+		if total := max(run.Elapsed, u.Busy+u.Sync+u.Stall+lost); total > 0 {
 			of := func(d time.Duration) float64 { return float64(d) / float64(total) }
 			st.Busy, st.Sync, st.Stall = of(u.Busy), of(u.Sync), of(u.Stall)
-			st.Idle = of(total - u.Busy - u.Sync - u.Stall)
+			st.Lost = of(lost)
+			st.Idle = of(total - u.Busy - u.Sync - u.Stall - lost)
 		}
 		n := float64(st.Devices)
 		devices += n
@@ -118,7 +121,10 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 	}
 	if n := len(run.Rounds); n > 0 && run.End > 0 {
 		x := float64(n) * float64(p.Batch) / run.End.Seconds()
-		values["throughput"] = x
+		values["throughput"] = x * float64(n+run.Redone) / float64(n)
+		if job.Trouble.recovers() {
+			values["goodput"], values["goodput_ratio"] = x, run.goodputRatio()
+		}
 		values["step_time"] = run.End.Seconds() / float64(n)
 		values["cost"] = pl.Fitness.Price / 3600 / x * 1e6
 		if p.Samples > 0 {

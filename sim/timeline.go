@@ -30,11 +30,15 @@ const (
 	SpanGradient   // a transfer backward
 	SpanFetch      // rows from hosts to devices
 	SpanWriteBack  // rows from devices to hosts
+	SpanCheckpoint // rounds wait for a checkpoint
+	SpanWaiting    // for a lost device to be repaired
+	SpanRestart
+	SpanLost // the last work before a device was lost, as much as is done again
 )
 
 // String names a kind.
 func (k SpanKind) String() string {
-	return [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back"}[k]
+	return [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back", "checkpoint", "waiting for repair", "restart", "lost work"}[k]
 }
 
 // Timeline says what happened when: in one step of a run and whatever else was under
@@ -57,6 +61,7 @@ type Track struct {
 	Link, Rows  bool
 	To          int // Link: the stage at the other end
 	Synchronous bool
+	Trouble     bool // of the whole job
 }
 
 // Span is one thing that happened. Segment and Micro are -1 where they do not apply;
@@ -79,9 +84,11 @@ type recorder struct {
 	whole       bool
 	limit       int
 	line        Timeline
-	lanes       []laneTrack // per channel and direction
-	rows        [][2]int32  // per stage: tracks of fetch and write back, 0: none yet
-	syncs       []int32     // per stage: of synchronisation beside the passes, 0: none yet
+	lanes       []laneTrack     // per channel and direction
+	rows        [][2]int32      // per stage: tracks of fetch and write back, 0: none yet
+	syncs       []int32         // per stage: of synchronisation beside the passes, 0: none yet
+	troubles    int32           // track of checkpoints and losses, 0: none yet
+	begins      []time.Duration // when the job began, and began anew
 }
 
 // laneTrack is one direction of a channel.
@@ -155,12 +162,14 @@ func (r *recorder) add(s Span) {
 var passKinds = [...]SpanKind{pipeline.Forward: SpanForward, pipeline.Backward: SpanBackward, pipeline.Weight: SpanWeight}
 
 func (r *recorder) ran(stage, round int, op pipeline.Op, since time.Duration) {
+	round += r.t.base
 	r.add(Span{Start: since, End: r.t.e.Now(), Track: int32(stage), Segment: op.Segment, To: -1, Micro: op.Micro, Round: int32(round), Kind: passKinds[op.Pass]})
 }
 
 // synced is told when a stage's gradients are synchronised. Where that goes on beside
 // the passes it has a track of its own.
 func (r *recorder) synced(stage, round int, since time.Duration) {
+	round += r.t.base
 	track := int32(stage)
 	if since == r.t.e.Now() {
 		return
@@ -177,6 +186,7 @@ func (r *recorder) synced(stage, round int, since time.Duration) {
 
 func (r *recorder) stalled(stage, round int, since time.Duration) {
 	r.t.waited(stage, round, since)
+	round += r.t.base
 	r.add(Span{Start: since, End: r.t.e.Now(), Track: int32(stage), Segment: -1, To: -1, Micro: -1, Round: int32(round), Kind: SpanStall})
 }
 
@@ -223,6 +233,23 @@ func (r *recorder) host(stage int, move func(toDevice bool, bytes float64, done 
 			done()
 		})
 	}
+}
+
+// begin notes that the job begins a round, for the first time or anew.
+func (r *recorder) begin(base int) {
+	r.begins = append(r.begins, r.t.e.Now())
+	for i := range r.lanes {
+		r.lanes[i].moved = base * r.pipe.Microbatches
+	}
+}
+
+// trouble records what was between rounds, until now.
+func (r *recorder) trouble(kind SpanKind, since time.Duration) {
+	if r.troubles == 0 {
+		r.troubles = int32(len(r.line.Tracks))
+		r.line.Tracks = append(r.line.Tracks, Track{Name: "checkpoints and losses", Trouble: true})
+	}
+	r.add(Span{Start: since, End: r.t.e.Now(), Track: r.troubles, Segment: -1, To: -1, Micro: -1, Round: int32(r.t.done), Kind: kind})
 }
 
 // finish returns the timeline; nil: the run ended before its step did, or it has more

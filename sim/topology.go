@@ -57,22 +57,19 @@ func newTopology(n *network.Network, job *Job, pipe *pipeline.Pipeline) (*topolo
 
 // settle gives the stages their devices.
 func (t *topology) settle(plan *placement.Plan) {
-	taken := make([]int, len(t.problem.Cluster.Pools))
-	take := func(pool, devices int) (at, hosts []network.Vertex) {
-		for range devices {
-			at = append(at, t.graph.Device(pool, taken[pool]))
-			hosts = append(hosts, t.graph.Host(pool, taken[pool]))
-			taken[pool]++
+	take := func(s seat) (at, hosts []network.Vertex) {
+		for d := s.first; d < s.first+s.devices; d++ {
+			at = append(at, t.graph.Device(s.pool, d))
+			hosts = append(hosts, t.graph.Host(s.pool, d))
 		}
 		return at, hosts
 	}
-	for i := range plan.Stages {
-		at, hosts := take(plan.Stages[i].Pool, plan.Stages[i].Devices)
-		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, plan.Stages[i].Pool)
+	stages, servers := seats(t.problem, plan)
+	for _, s := range stages {
+		at, hosts := take(s)
+		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, s.pool)
 	}
-	if plan.Servers > 0 && t.problem.Servers > 0 {
-		t.servers, _ = take(t.problem.Servers-1, plan.Servers)
-	}
+	t.servers, _ = take(servers)
 }
 
 // between returns the routes of a transfer between two stages: as many as the larger
@@ -265,7 +262,7 @@ func (t *topology) busiest(elapsed time.Duration) (links []Link) {
 		}
 		links = append(links, Link{
 			Name: t.graph.LinkName(id), Bytes: int64(math.Round(bytes)),
-			Use:  min(1, bytes/float64(t.graph.Capacity(id))/elapsed.Seconds()),
+			Use:  min(1, bytes/t.net.Could(id)),
 			Busy: t.net.Busy(id).Seconds() / elapsed.Seconds(),
 		})
 	}

@@ -32,6 +32,8 @@ type Job struct {
 	Stores []rounds.Tier
 	// Record says what of the run to keep in Run.Timeline.
 	Record Recording
+	// Trouble is what goes wrong; nil: nothing does.
+	Trouble *Trouble
 	// MaxEvents bounds the run; 0: engine.DefaultMaxEvents.
 	MaxEvents uint64
 }
@@ -118,6 +120,17 @@ type Run struct {
 	// Links are the MostLinks of the cluster's network that carried most for what they
 	// can, in this order; nil without a network.
 	Links []Link
+
+	// Incidents, Lost, LostRounds and Losses say what went wrong; see Result. Redone
+	// counts the rounds that were done and lost, Checkpoints those that were finished.
+	Incidents                   []Incident
+	Lost                        []LostTime
+	LostRounds                  []Round
+	Losses, Redone, Checkpoints int
+	// Down is how long every stage waited for repairs and restarts.
+	Down time.Duration
+	// Notes are about trouble that came to nothing.
+	Notes []string
 }
 
 // WarmCounts sums the counts of the rounds from one on, over all slot tables.
@@ -132,6 +145,8 @@ func (run *Run) WarmCounts(from int) (sum slots.Counts) {
 type training struct {
 	job     Job
 	e       *engine.Engine
+	pipe    *pipeline.Pipeline
+	run     *Run
 	exec    *pipeline.Exec
 	rounds  []Round
 	waiting []int // per round: stages that have not finished it
@@ -142,6 +157,8 @@ type training struct {
 	stageOf []int           // per segment
 
 	recorder *recorder // nil: nothing is recorded
+
+	troubled
 }
 
 func newTraining(job Job) (*training, error) {
@@ -161,6 +178,8 @@ func newTraining(job Job) (*training, error) {
 	t := &training{
 		job:     job,
 		e:       engine.New(engine.Options{MaxEvents: job.MaxEvents}),
+		pipe:    pipe,
+		run:     &Run{counts: make([]slots.Counts, job.Rounds), Usage: make([]pipeline.Usage, pipe.Stages)},
 		rounds:  make([]Round, job.Rounds),
 		waiting: make([]int, job.Rounds),
 	}
@@ -174,21 +193,44 @@ func newTraining(job Job) (*training, error) {
 		t.waiting[r] = pipe.Stages
 	}
 	t.recorder = t.newRecorder(pipe)
-	if err := t.embed(pipe.Stages); err != nil {
+	if err := t.meetTrouble(); err != nil {
 		return nil, err
 	}
+	return t, t.begin(0)
+}
+
+// begin lets the job begin a round at the engine's present time: the first one, or the
+// one after the last checkpoint.
+func (t *training) begin(base int) error {
+	t.base, t.from = base, t.e.Now()
+	if t.recorder != nil {
+		t.recorder.begin(base)
+	}
+	if t.recovery != nil {
+		t.scope = t.e.NewScope()
+		defer t.e.Enter(t.e.Enter(t.scope))
+	}
+	if err := t.embed(t.pipe.Stages); err != nil {
+		return err
+	}
+	t.exec = pipeline.NewExec(t.e, t.pipe, t.job.Rounds-base, t.hooks())
+	t.start()
+	return nil
+}
+
+// hooks connect the pipeline to the rest. Their rounds are counted from base.
+func (t *training) hooks() pipeline.Hooks {
 	hooks := pipeline.Hooks{
 		Transfer: t.wires.transfer, Ready: t.isReady, Ahead: t.ahead, Stalled: t.waited, Backward: t.turned, Done: t.stageDone,
 	}
 	if t.wires.topology != nil {
 		hooks.Sync = t.wires.topology.sync
 	}
+	t.hookTrouble(&hooks)
 	if t.recorder != nil {
 		t.recorder.listen(&hooks)
 	}
-	t.exec = pipeline.NewExec(t.e, pipe, job.Rounds, hooks)
-	t.start()
-	return t, nil
+	return hooks
 }
 
 // embed makes the feeds of the stages with embedding layers on accelerators.
@@ -200,7 +242,7 @@ func (t *training) embed(stages int) error {
 		em := &t.job.Embeddings[i]
 		if Accelerated(t.job.Problem.Cluster, t.job.Plan, em.Layer) {
 			s := t.job.Plan.StageOf[em.Layer]
-			layers[s] = append(layers[s], em.RoundsLayer(t.job.Problem.Model.Layers[em.Layer].Name))
+			layers[s] = append(layers[s], em.RoundsLayer(t.job.Problem.Model.Layers[em.Layer].Name, t.base))
 		}
 	}
 	for s, ls := range layers {
@@ -210,7 +252,7 @@ func (t *training) embed(stages int) error {
 		if t.job.Problem.Schedule.Staleness > 0 {
 			return fmt.Errorf("schedule %q does not flush, and the rows of %s are in slots, which belong to the rounds that use them: take a schedule that flushes", t.job.Problem.Schedule.Name, ls[0].Name)
 		}
-		spec, hooks := t.job.feed(s, ls), rounds.Hooks{
+		spec, hooks := t.job.feed(s, ls, t.base), rounds.Hooks{
 			Ready:    func(int) { t.exec.Wake(s) },
 			Transfer: t.wires.host(s),
 		}
@@ -229,22 +271,34 @@ func (t *training) embed(stages int) error {
 	return nil
 }
 
-// RoundsLayer describes an embedding layer of some name to package rounds.
-func (em *Embedding) RoundsLayer(name string) rounds.Layer {
+// RoundsLayer describes an embedding layer of some name to package rounds, from a round
+// on.
+func (em *Embedding) RoundsLayer(name string, from int) rounds.Layer {
+	cfg, trace, profile := em.Slots, em.Trace, em.Profile
+	if from > 0 {
+		if profile == nil {
+			profile = trace
+		}
+		trace = trace.From(from)
+		if cfg.Future != nil {
+			cfg.Future = cfg.Future.From(from)
+		}
+	}
 	return rounds.Layer{
-		Name: name, Trace: em.Trace, Rows: em.Rows, Profile: em.Profile, Layout: em.Layout, Slots: em.Slots,
+		Name: name, Trace: trace, Rows: em.Rows, Profile: profile, Layout: em.Layout, Slots: cfg,
 		RowBytes: em.RowBytes, OutBytes: em.OutBytes, StateBytes: em.StateBytes,
 		Hosted: em.Hosted, BelowSlots: em.BelowSlots, BelowHosts: em.BelowHosts,
 	}
 }
 
-// feed describes the feed of a stage: the job's rules on the stage's hardware.
-func (job *Job) feed(stage int, layers []rounds.Layer) rounds.Spec {
+// feed describes the feed of a stage from a round on: the job's rules on the stage's
+// hardware.
+func (job *Job) feed(stage int, layers []rounds.Layer, from int) rounds.Spec {
 	st := &job.Plan.Stages[stage]
 	pool := &job.Problem.Cluster.Pools[st.Pool]
 	spec := job.Feed
 	spec.Name = fmt.Sprintf("stage %d", stage)
-	spec.Layers, spec.Rounds, spec.Devices = layers, job.Rounds, st.Devices
+	spec.Layers, spec.Rounds, spec.Devices = layers, job.Rounds-from, st.Devices
 	spec.Batch = job.Problem.Batch
 	spec.Lookahead, spec.ReadOnly = job.Problem.Lookahead, job.Problem.Inference
 	spec.Costs = Costs(spec.Costs, pool)
@@ -308,8 +362,11 @@ func (t *training) turned(stage, round int) {
 	}
 }
 
-// failed returns why a feed could not go on.
+// failed returns why a feed could not go on, or the job not begin anew.
 func (t *training) failed() error {
+	if t.fault != nil {
+		return t.fault
+	}
 	for _, f := range t.feeds {
 		if f != nil && f.Failed() != nil {
 			return f.Failed()
@@ -323,10 +380,12 @@ func (t *training) stageDone(stage, round int) {
 	if f := t.feeds[stage]; f != nil {
 		f.Computed(round)
 	}
+	round += t.base
 	stalled := t.exec.Usage(stage).Stall
 	rd := &t.rounds[round]
 	rd.Stall = max(rd.Stall, stalled-t.stalled[stage])
 	t.stalled[stage] = stalled
+	t.reached = max(t.reached, round)
 	if t.waiting[round]--; t.waiting[round] > 0 {
 		return
 	}
@@ -334,37 +393,36 @@ func (t *training) stageDone(stage, round int) {
 	if round > 0 {
 		rd.Start = t.rounds[round-1].End
 	}
+	rd.Start = max(rd.Start, t.from)
 	rd.StepTime = rd.End - rd.Start
 	t.done = round + 1
+	t.roundDone()
 }
 
 // finish collects the rounds that were finished.
 func (t *training) finish() *Run {
-	run := &Run{
-		Rounds: t.rounds[:t.done], Events: t.e.Events(),
-		Usage: make([]pipeline.Usage, len(t.feeds)), Elapsed: t.e.Now(),
-	}
+	run := t.run
+	run.Rounds, run.Events, run.Elapsed = t.rounds[:t.done], t.e.Events(), t.e.Now()
+	t.collect(t.done)
+	t.account()
 	if t.recorder != nil {
 		run.Timeline = t.recorder.finish(run.Rounds)
 	}
-	for i := range t.feeds {
-		run.Usage[i] = t.exec.Usage(i)
+	for i := range run.Usage {
+		if t.exec != nil { // it has not been given up
+			run.Usage[i] = run.Usage[i].Add(t.exec.Usage(i))
+		}
 	}
 	if t.wires.topology != nil {
 		run.Links = t.wires.topology.busiest(run.Elapsed)
 	}
-	run.counts = make([]slots.Counts, t.done)
+	run.counts = run.counts[:t.done]
 	for r := range run.Rounds {
 		rd := &run.Rounds[r]
 		if s := rd.StepTime.Seconds(); s > 0 {
 			rd.Throughput = float64(t.job.Problem.Batch) / s
 		}
 		run.End = rd.End
-		for _, f := range t.feeds {
-			if f != nil {
-				run.addRound(rd, f)
-			}
-		}
 		if rd.Slots != nil {
 			run.Counts.Used = int(rd.Slots.Used)
 			if rd.Slots.Unique > 0 {
@@ -372,21 +430,33 @@ func (t *training) finish() *Run {
 			}
 		}
 	}
-	for _, f := range t.feeds {
-		if f != nil {
-			run.Splits += f.Splits()
-			run.Waits += f.Waits()
-		}
-	}
 	return run
 }
 
-// addRound adds what the feed of one stage did in a round.
-func (run *Run) addRound(rd *Round, f *rounds.Feed) {
+// collect takes over what the feeds did in the rounds from base on until one.
+func (t *training) collect(until int) {
+	for _, f := range t.feeds {
+		if f != nil {
+			t.run.Splits += f.Splits()
+			t.run.Waits += f.Waits()
+		}
+	}
+	for r := t.base; r < until; r++ {
+		for _, f := range t.feeds {
+			if f != nil {
+				t.run.addRound(&t.rounds[r], f, r-t.base)
+			}
+		}
+	}
+}
+
+// addRound adds what the feed of one stage did in a round, its own number of which is
+// given.
+func (run *Run) addRound(rd *Round, f *rounds.Feed, own int) {
 	if rd.Slots == nil {
 		rd.Slots = &SlotCounters{}
 	}
-	w := f.Round(rd.Round)
+	w := f.Round(own)
 	s, c := rd.Slots, w.Counts
 	s.Lookups += int64(c.Lookups)
 	s.Unique += int64(c.Unique)
@@ -405,5 +475,5 @@ func (run *Run) addRound(rd *Round, f *rounds.Feed) {
 	run.PeakUsed = max(run.PeakUsed, s.Used)
 	run.Counts = run.Counts.Add(c)
 	run.counts[rd.Round] = run.counts[rd.Round].Add(c)
-	run.Stalls = run.Stalls.Add(f.StallsOf(rd.Round))
+	run.Stalls = run.Stalls.Add(f.StallsOf(own))
 }

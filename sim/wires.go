@@ -21,6 +21,7 @@ type wires struct {
 	lanes     []lane // per channel
 	ids       map[port]network.LinkID
 	topology  *topology // nil: stages have ports of their own
+	seats     []seat
 }
 
 type port struct {
@@ -37,6 +38,7 @@ func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []p
 		job: job, net: network.New(e), transfers: transfers,
 		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{},
 	}
+	w.seats, _ = seats(job.Problem, job.Plan)
 	if job.Problem.Cluster.Network.Topology != hw.OwnPorts {
 		var err error
 		if w.topology, err = newTopology(w.net, job, pipe); err != nil {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"slices"
 
 	"stowage/hw"
 	"stowage/hw/unit"
@@ -15,8 +16,9 @@ import (
 // switch for each port. Devices that are CPU sockets are their host.
 type ClusterGraph struct {
 	*Graph
-	devices [][]Vertex // per pool
-	hosts   [][]Vertex // per pool, of each device
+	devices [][]Vertex   // per pool
+	hosts   [][]Vertex   // per pool, of each device
+	ports   [][][]LinkID // per pool and node: both directions
 }
 
 // Costs of cables, by which routes are chosen: the way over peer links is cheaper than
@@ -43,6 +45,7 @@ func NewCluster(c *hw.Cluster) (*ClusterGraph, error) {
 	b := &clusterBuilder{c: c, net: c.NetworkOf(), g: &ClusterGraph{Graph: NewGraph()}}
 	b.g.devices, b.g.hosts = make([][]Vertex, len(c.Pools)), make([][]Vertex, len(c.Pools))
 	b.first = make([]int, len(c.Pools))
+	b.g.ports = make([][][]LinkID, len(c.Pools))
 	for i := range c.Pools {
 		b.first[i] = len(b.nodes)
 		if c.Pools[i].Inside == "" {
@@ -72,6 +75,7 @@ func NewCluster(c *hw.Cluster) (*ClusterGraph, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.ports()
 	return b.g, b.connected()
 }
 
@@ -80,6 +84,17 @@ func (g *ClusterGraph) Device(pool, device int) Vertex { return g.devices[pool][
 
 // Host returns the vertex of the host of a device of a pool.
 func (g *ClusterGraph) Host(pool, device int) Vertex { return g.hosts[pool][device] }
+
+// Ports returns the links between a node and the network, in both directions; node -1:
+// those of all nodes of the pool.
+func (g *ClusterGraph) Ports(pool, node int) (ids []LinkID) {
+	for k, ports := range g.ports[pool] {
+		if node < 0 || k == node {
+			ids = append(ids, ports...)
+		}
+	}
+	return ids
+}
 
 type clusterBuilder struct {
 	c     *hw.Cluster
@@ -167,6 +182,29 @@ func (b *clusterBuilder) plug(to Vertex, nodes []node, rail, rails int) {
 		c.Capacity /= unit.Rate(rails)
 		c.Half = b.net.HalfDuplex
 		b.g.Connect(nd.ports[rail%len(nd.ports)], to, c)
+	}
+}
+
+// ports finds the links of every node that leave it.
+func (b *clusterBuilder) ports() {
+	for i := range b.nodes {
+		nd := &b.nodes[i]
+		var ids []LinkID
+		for _, v := range nd.ports {
+			for _, a := range b.g.vertices[v].arcs {
+				if a.cost != portCost {
+					continue
+				}
+				ids = append(ids, a.wire)
+				for _, back := range b.g.vertices[a.to].arcs {
+					if back.to == v {
+						ids = append(ids, back.wire)
+					}
+				}
+			}
+		}
+		slices.Sort(ids)
+		b.g.ports[nd.pool] = append(b.g.ports[nd.pool], slices.Compact(ids))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"stowage/hw/unit"
@@ -75,6 +76,21 @@ func (g *Graph) LinkName(l LinkID) string { return g.wires[l].name }
 
 // Capacity returns what a link carries.
 func (g *Graph) Capacity(l LinkID) unit.Rate { return g.wires[l].capacity }
+
+// Named returns the links of a name: "a -> b" for one direction, "a -- b" for both, or
+// for a cable of which both directions share the capacity.
+func (g *Graph) Named(name string) (ids []LinkID) {
+	names := []string{name}
+	if a, b, ok := strings.Cut(name, " -- "); ok {
+		names = append(names, a+" -> "+b, b+" -> "+a, b+" -- "+a)
+	}
+	for i := range g.wires {
+		if slices.Contains(names, g.wires[i].name) {
+			ids = append(ids, LinkID(i))
+		}
+	}
+	return ids
+}
 
 // Connect joins two vertices. Routes asked for before are forgotten.
 func (g *Graph) Connect(a, b Vertex, c Cable) {

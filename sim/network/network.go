@@ -99,6 +99,12 @@ func (n *Network) Link(name string, capacity unit.Rate) LinkID {
 	return LinkID(n.add(name, float64(capacity)).id)
 }
 
+// Links returns how many links there are, those of limits included.
+func (n *Network) Links() int { return len(n.links) }
+
+// Capacity returns what a link carries now.
+func (n *Network) Capacity(l LinkID) unit.Rate { return unit.Rate(n.links[l].capacity) }
+
 func (n *Network) add(name string, capacity float64) *link {
 	if !(capacity > 0) || math.IsInf(capacity, 0) {
 		panic(fmt.Sprintf("network: link %q with capacity %v", name, capacity))

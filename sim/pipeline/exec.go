@@ -20,6 +20,9 @@ type Hooks struct {
 	// Ahead returns how much of a forward pass was done before it started, while Ready
 	// kept its stage waiting: it takes that much less.
 	Ahead func(segment, round, micro int) time.Duration
+	// Takes returns how long an operation takes that begins now and takes d as it was
+	// timed; nil: d.
+	Takes func(stage, round int, op Op, d time.Duration) time.Duration
 	// Stalled is called when a stage starts a round for which Ready kept it waiting
 	// since a time, its inputs being there.
 	Stalled func(stage, round int, since time.Duration)
@@ -42,6 +45,12 @@ type Usage struct {
 	Busy  time.Duration // forward and backward passes
 	Sync  time.Duration // gradient synchronisation but what passes hide of it; without a flush what stages waited for it
 	Stall time.Duration // inputs were there, Hooks.Ready was not true
+	Held  time.Duration // nothing was under way, and the execution was paused
+}
+
+// Add sums two usages.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{u.Busy + v.Busy, u.Sync + v.Sync, u.Stall + v.Stall, u.Held + v.Held}
 }
 
 // Exec runs a pipeline for a number of rounds as events: one event for each
@@ -52,6 +61,7 @@ type Exec struct {
 	h       Hooks
 	rounds  int
 	split   bool
+	paused  bool
 	stages  []execStage
 	lanes   []lane    // channel c: forward 2c, backward 2c+1
 	in, out [][]int32 // channels of each segment
@@ -67,6 +77,8 @@ type execStage struct {
 	op       Op // the last one started, of round now
 	now      int
 	since    time.Duration
+	until    time.Duration // when it ends
+	heldAt   time.Duration // while paused: nothing is under way since then
 
 	segment, window int  // the only segment of the stage and its window, or
 	order           []Op // the operations of a round
@@ -213,7 +225,7 @@ func (x *Exec) arrived(op Op, round int) bool {
 // try starts the next operation of a stage if it is free and its inputs are there.
 func (x *Exec) try(i int) {
 	st := &x.stages[i]
-	if st.running || st.round == x.rounds {
+	if st.running || st.round == x.rounds || x.paused {
 		return
 	}
 	if st.position == st.ops {
@@ -226,8 +238,9 @@ func (x *Exec) try(i int) {
 	if !x.arrived(op, round) || round == st.begun && !(x.updated(i, round) && x.mayStart(i, round)) {
 		return
 	}
-	d := x.duration(op, round)
+	d := x.takes(i, round, op)
 	st.running, st.op, st.now, st.since = true, op, round, x.e.Now()
+	st.until = st.since + d
 	st.begun = max(st.begun, round+1)
 	st.usage.Busy += d
 	x.e.After(d, st.complete)
@@ -337,7 +350,7 @@ func (x *Exec) complete(i int) {
 		}
 	}
 	st.position++
-	st.running = false
+	x.free(st)
 	if x.flows() && int(op.Micro) == x.p.Microbatches-1 && (op.Pass == Backward || x.p.ForwardOnly) {
 		st.due++
 		if !st.syncing {
@@ -382,7 +395,7 @@ func (x *Exec) arrive(l int) {
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
 	since := st.syncAt
-	if st.early != nil && st.position < st.ops {
+	if st.early != nil && (st.position < st.ops || !st.running) { // or paused since
 		st.through = true
 		return
 	}
@@ -399,7 +412,8 @@ func (x *Exec) synced(i int) {
 			x.sync(i)
 		}
 	} else {
-		st.position, st.running = 0, false
+		st.position = 0
+		x.free(st)
 	}
 	if st.round == x.rounds {
 		st.finished()

@@ -132,3 +132,21 @@ func (p *Problem) Kept(pl *Plan) (kept, again []float64) {
 	}
 	return kept, again
 }
+
+// CheckpointBytes returns what a checkpoint of a plan holds: weights and optimizer state
+// of one replica of every stage, and the embedding rows with their state, wherever they
+// are; slot tables are copies. What tensor parallelism does not divide is saved by each
+// of the devices that work together.
+func (p *Problem) CheckpointBytes(pl *Plan) (bytes float64) {
+	weight, _, optimizer := p.paramBytes()
+	for i := range pl.Stages {
+		st := &pl.Stages[i]
+		bytes += float64(st.Weights) * float64(st.Tensor) / float64(weight) * float64(weight+optimizer)
+		if st.HostRows > 0 {
+			bytes += float64(st.HostRows)
+		} else {
+			bytes += float64(st.Memory.Tables) * float64(st.Replicas)
+		}
+	}
+	return bytes
+}

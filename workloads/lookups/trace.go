@@ -124,6 +124,29 @@ func (t *Trace) Round(i int) Round {
 	}
 }
 
+// From returns the rounds from one on, the first of them being round 0. They share their
+// lookups with t.
+func (t *Trace) From(round int) *Trace {
+	if round == 0 {
+		return t
+	}
+	cut := func(ends []int64) (base int64, rest []int64) {
+		base = ends[round-1]
+		for _, end := range ends[round:] {
+			rest = append(rest, end-base)
+		}
+		return base, rest
+	}
+	u := &Trace{rows: t.rows, lookups: t.lookups[round:], origin: t.origin}
+	base, ends := cut(t.ends)
+	u.keys, u.counts, u.ends = t.keys[base:], t.counts[base:], ends
+	if t.raw != nil {
+		base, u.rawEnds = cut(t.rawEnds)
+		u.raw = t.raw[base:]
+	}
+	return u
+}
+
 // LimitError says that a limit of this package was met, which one, and how to
 // raise it.
 type LimitError struct {

@@ -1,0 +1,105 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"stowage/sim"
+)
+
+// troubledResult is typicalResult with a straggler, a weak link, checkpoints and a loss.
+func troubledResult() *sim.Result {
+	r := typicalResult()
+	r.Rounds, r.LostRounds = nil, nil
+	at, throughput := time.Duration(0), 4096.0
+	round := func(n, redone int) sim.Round {
+		d := sim.Round{Round: n, Start: at, End: at + time.Second, StepTime: time.Second, Throughput: throughput, Redone: redone}
+		at = d.End
+		return d
+	}
+	note := func(kind string, takes time.Duration, what string) {
+		r.Incidents = append(r.Incidents, sim.Incident{Kind: kind, Start: at, End: at + takes, What: what})
+		at += takes
+	}
+	r.Incidents = []sim.Incident{
+		{Kind: "straggler", Start: 2 * time.Second, End: 9 * time.Second, What: "v100 device 3: 1.5 times as slow"},
+		{Kind: "link", Start: 4 * time.Second, End: 40 * time.Second, What: "leaf 0 -- spine 0: 25 % of its bandwidth"},
+	}
+	for n := range 10 {
+		r.Rounds = append(r.Rounds, round(n, 0))
+	}
+	note("checkpoint", 2*time.Second, "after round 9")
+	for n := range 6 {
+		r.LostRounds = append(r.LostRounds, round(10+n, 0))
+	}
+	note("loss", 0, "v100 device 1")
+	note("waiting", 5*time.Second, "until a lost device is repaired")
+	note("restart", 3*time.Second, "from round 10")
+	for n := range 20 {
+		r.Rounds = append(r.Rounds, round(10+n, min(1, max(0, 6-n))))
+	}
+	r.Lost = []sim.LostTime{
+		{Cause: "checkpoint", Time: 2 * time.Second, Share: 2. / 46, Count: 1}, {Cause: "redone", Time: 6 * time.Second, Share: 6. / 46, Count: 1},
+		{Cause: "waiting", Time: 5 * time.Second, Share: 5. / 46, Count: 1}, {Cause: "restart", Time: 3 * time.Second, Share: 3. / 46, Count: 1},
+	}
+	for i := range r.Scheme.Stages {
+		r.Scheme.Stages[i].Lost, r.Scheme.Stages[i].Idle = 0.01, r.Scheme.Stages[i].Idle-0.01
+	}
+	return r
+}
+
+func TestTroubleInSummary(t *testing.T) {
+	var b bytes.Buffer
+	if err := Summary(&b, troubledResult(), 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"time lost by cause                   times  time   share",
+		"checkpoint: rounds waited for it         1   2 s   4.3 %",
+		"redone: work lost with a device          1   6 s  13.0 %",
+		"waiting: for devices to be repaired      1   5 s  10.9 %",
+		"restart: from the last checkpoint        1   3 s   6.5 %",
+		"straggler   2 s   7 s  v100 device 3: 1.5 times as slow",
+		"link        4 s  36 s  leaf 0 -- spine 0: 25 % of its bandwidth",
+		"waiting    18 s   5 s  until a lost device is repaired",
+		"  idle   lost  memory per device",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &b)
+		}
+	}
+	if strings.Contains(b.String(), "after round 9") {
+		t.Error("checkpoints are among what went wrong")
+	}
+}
+
+// People are shown so many incidents, and how many more there are.
+func TestManyIncidents(t *testing.T) {
+	r := troubledResult()
+	r.Incidents = nil
+	for i := range maxIncidents + 7 {
+		r.Incidents = append(r.Incidents, sim.Incident{Kind: "loss", What: fmt.Sprintf("device %d", i)})
+	}
+	g := incidentsGrid(r)
+	if last := g.rows[len(g.rows)-1]; len(g.rows) != maxIncidents+1 || last[3] != "7 more incidents" {
+		t.Errorf("%d rows, the last one %q", len(g.rows), last)
+	}
+}
+
+// Rows of the plot: each slow thing its own, at most maxTroubleRows of them, and one for
+// checkpoints and losses.
+func TestTroubleRows(t *testing.T) {
+	r := troubledResult()
+	if rows := troubleRows(r); len(rows) != 3 || len(rows[2]) != 4 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for range 2 * maxTroubleRows {
+		r.Incidents = append(r.Incidents, sim.Incident{Kind: "straggler", End: time.Second, What: "x"})
+	}
+	if rows := troubleRows(r); len(rows) != maxTroubleRows+1 {
+		t.Errorf("%d rows, want %d", len(rows), maxTroubleRows+1)
+	}
+}
