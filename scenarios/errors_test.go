@@ -242,13 +242,16 @@ var faults = []struct {
 		`x.toml:17:8: whatif.price.pool: unknown value "v100-61"; did you mean "v100-16"? (known: xeon-6148, v100-16)` + "\n" +
 			`x.toml:19:21: whatif.node.pools[1]: unknown value "xeon"; did you mean "xeon-6148"? (known: xeon-6148, v100-16)`},
 	{"price range", `policy = "genetic"`, "[whatif.price]\npool = \"v100-16\"\nfrom = \"3 USD/h\"\nto = \"2 USD/h\"",
-		`x.toml:18:8: whatif.price.from: 3 USD/h: below whatif.price.to = 2 USD/h`},
+		`x.toml:18:8: whatif.price.from: 3 USD/h: want less than whatif.price.to = 2 USD/h`},
 	{"price of nothing", `policy = "genetic"`, "objective = \"cost\"\n[whatif.price]\npool = \"v100-16\"\nfrom = \"0 USD/h\"",
 		`x.toml:19:8: whatif.price.from: 0 USD/h: above 0 with objective = "cost", else schemes on free devices alone all cost nothing`},
 	{"price without a pool", `policy = "genetic"`, "[whatif.price]\nfrom = \"3 USD/h\"",
 		`x.toml:16:1: whatif.price: missing key "pool" (the pool whose price varies)`},
 	{"cluster without a throughput", `policy = "genetic"`, "[whatif.cluster]",
 		`x.toml:16:1: whatif.cluster: missing key "throughput" (the samples/s to reach)`},
+	{"nodes and limits named twice", `policy = "genetic"`, "[whatif.node]\npools = [\"v100-16\", \"xeon-6148\", \"v100-16\"]\n[whatif.cluster]\nthroughput = 1.0\n[[whatif.cluster.limit]]\npool = \"v100-16\"\ncount = 1\n[[whatif.cluster.limit]]\npool = \"v100-16\"\ncount = 2",
+		`x.toml:17:34: whatif.node.pools[2]: "v100-16": it is named twice` + "\n" +
+			`x.toml:24:8: whatif.cluster.limit[1].pool: "v100-16": a second limit of this pool`},
 	{"cluster limits", `policy = "genetic"`, "[whatif.cluster]\nthroughput = 0.0\n[[whatif.cluster.limit]]\npool = \"v100-16\"\ncount = 0",
 		`x.toml:17:14: whatif.cluster.throughput: 0: samples/s, more than 0` + "\n" +
 			`x.toml:20:9: whatif.cluster.limit[0].count: 0: from 1 to MaxDevices = 1048576 devices`},

@@ -101,7 +101,7 @@ func (b *builder) priceQuestion(f *priceFile) *PriceQuestion {
 	case present == 0 && f.To == nil:
 		b.missing(at("to"), "the highest price to look at: the pool is free now")
 	case !(w.From < w.To):
-		b.fail(at("from"), "%v USD/h: below whatif.price.to = %v USD/h", w.From, w.To)
+		b.fail(at("from"), "%v USD/h: want less than whatif.price.to = %v USD/h", w.From, w.To)
 	case w.From == 0 && b.sc.Problem.Objective == placement.Cost:
 		b.fail(at("from"), "0 USD/h: above 0 with objective = %q, else schemes on free devices alone all cost nothing", placement.Cost)
 	}
@@ -116,7 +116,12 @@ func (b *builder) nodeQuestion(f *nodeFile) *NodeQuestion {
 		}
 	}
 	for i, name := range f.Pools {
-		if t := b.poolNamed(spec.Path{"whatif", "node", "pools", i}, name); t >= 0 {
+		at := spec.Path{"whatif", "node", "pools", i}
+		t := b.poolNamed(at, name)
+		switch {
+		case slices.Contains(w.Pools, t):
+			b.fail(at, "%q: it is named twice", name)
+		case t >= 0:
 			w.Pools = append(w.Pools, t)
 		}
 	}
@@ -136,13 +141,20 @@ func (b *builder) clusterQuestion(f *cheapClustFile) *ClusterQuestion {
 	for i := range b.sc.Cluster.Pools {
 		w.Limits = append(w.Limits, b.sc.Cluster.Pools[i].Count)
 	}
+	limited := make([]bool, len(w.Limits))
 	for i, l := range f.Limit {
 		path := spec.Path{"whatif", "cluster", "limit", i}
 		if l.Count < 1 || l.Count > MaxDevices {
 			b.fail(append(path[:len(path):len(path)], "count"), "%d: from 1 to MaxDevices = %d devices", l.Count, MaxDevices)
 		}
-		if t := b.poolNamed(append(path[:len(path):len(path)], "pool"), l.Pool); t >= 0 {
-			w.Limits[t] = l.Count
+		at := append(path[:len(path):len(path)], "pool")
+		t := b.poolNamed(at, l.Pool)
+		switch {
+		case t < 0:
+		case limited[t]:
+			b.fail(at, "%q: a second limit of this pool", l.Pool)
+		default:
+			w.Limits[t], limited[t] = l.Count, true
 		}
 	}
 	return w

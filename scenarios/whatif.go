@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -31,30 +32,36 @@ type ClusterQuestion struct {
 	Limits     []int   // the most devices of each pool
 }
 
-// whatIf answers the questions by the placement policy of the scenario.
+// whatIf answers the questions by the placement policy of the scenario. One that
+// cannot be answered does not keep the others from it.
 func (s *Scenario) whatIf(ctx context.Context, set *prepared) (*sim.WhatIf, error) {
-	if s.WhatIf == nil {
+	w := s.WhatIf
+	if w == nil {
 		return nil, nil
 	}
 	out := &sim.WhatIf{}
-	inquiry := func() *placement.Inquiry { return placement.NewInquiry(set.spec, s.Policy, s.Search) }
-	var err error
-	if w := s.WhatIf.Price; w != nil {
-		if out.Price, err = w.answer(ctx, inquiry(), set.problem); err != nil {
-			return out, fmt.Errorf("%s: whatif.price: %w", s.Name, err)
+	var errs []error
+	ask := func(question string, answer func(q *placement.Inquiry) error) {
+		if ctx.Err() != nil && len(errs) > 0 {
+			return
+		}
+		if err := answer(placement.NewInquiry(set.spec, s.Policy, s.Search)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: whatif.%s: %w", s.Name, question, err))
 		}
 	}
-	if w := s.WhatIf.Node; w != nil {
-		if out.Node, err = w.answer(ctx, inquiry(), set.problem); err != nil {
-			return out, fmt.Errorf("%s: whatif.node: %w", s.Name, err)
-		}
+	if w.Price != nil {
+		ask("price", func(q *placement.Inquiry) (err error) { out.Price, err = w.Price.answer(ctx, q, set.problem); return })
 	}
-	if w := s.WhatIf.Cluster; w != nil {
-		if out.Cluster, err = w.answer(ctx, inquiry(), set.problem); err != nil {
-			return out, fmt.Errorf("%s: whatif.cluster: %w", s.Name, err)
-		}
+	if w.Node != nil {
+		ask("node", func(q *placement.Inquiry) (err error) { out.Node, err = w.Node.answer(ctx, q, set.problem); return })
 	}
-	return out, nil
+	if w.Cluster != nil {
+		ask("cluster", func(q *placement.Inquiry) (err error) {
+			out.Cluster, err = w.Cluster.answer(ctx, q, set.problem)
+			return
+		})
+	}
+	return out, errors.Join(errs...)
 }
 
 func (w *PriceQuestion) answer(ctx context.Context, q *placement.Inquiry, p *placement.Problem) (*sim.PriceAnswer, error) {

@@ -62,7 +62,9 @@ func complain(w io.Writer, err error) {
 	}
 	var place *spec.Error
 	var fault *lookups.FileError
-	if list, ok := err.(interface{ Unwrap() []error }); ok {
+	if f, ok := err.(failure); ok {
+		complain(w, f.error)
+	} else if list, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range list.Unwrap() {
 			complain(w, e)
 		}

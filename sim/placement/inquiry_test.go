@@ -87,18 +87,27 @@ func TestFlipsAreTheEnvelope(t *testing.T) {
 	}
 }
 
-// TestFlipsUnderACap: where a price cap decides, the choices that flips part are the
-// best all the way between them.
+// TestFlipsUnderACap: where a cap decides, the choices that flips part are the best all
+// the way between them, and take one search each to find.
 func TestFlipsUnderACap(t *testing.T) {
 	r := rand.New(rand.NewPCG(42, 42))
 	found := 0
-	for range 6 {
+	for i := range 12 {
 		s := inquirySpec(r)
-		s.MaxPrice = 3 + 3*r.Float64()
+		s.Objective = [...]Objective{Throughput, Time}[i%2]
+		if i%3 == 0 {
+			s.MaxCost = mustSearch(t, "exhaustive", mustProblem(t, s), Options{}).Fitness.Cost * (0.5 + r.Float64())
+		} else {
+			s.MaxPrice = 3 + 3*r.Float64()
+		}
 		const from, to = 0, 8
-		below, flips, err := inquiry(s).Flips(context.Background(), 1, from, to)
+		q := inquiry(s)
+		below, flips, err := q.Flips(context.Background(), 1, from, to)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if q.Searches != 1+len(flips) {
+			t.Errorf("%d searches for %d flips", q.Searches, len(flips))
 		}
 		found += len(flips)
 		for at, i, now := 0.05, 0, below; at < to; at += 0.11 {
@@ -112,13 +121,61 @@ func TestFlipsUnderACap(t *testing.T) {
 			q := s
 			q.Cluster = cluster(slices.Clone(s.Cluster.Pools)...)
 			setPrice(&q, 1, at)
-			if want := mustSearch(t, "exhaustive", mustProblem(t, q), Options{}).Fitness; math.Abs(want.Throughput-now.Fitness.Throughput) > 1e-9*want.Throughput {
-				t.Fatalf("at %v USD/h: %v samples/s, want %v", at, now.Fitness.Throughput, want.Throughput)
+			if want := mustSearch(t, "exhaustive", mustProblem(t, q), Options{}).Fitness; want.Feasible != now.Fitness.Feasible || want.Feasible && math.Abs(want.Value-now.Fitness.Value) > 1e-9*want.Value {
+				t.Fatalf("at %v USD/h: %+v, want %+v", at, now.Fitness, want)
 			}
 		}
 	}
-	if found == 0 {
-		t.Error("no flips: the test tests nothing")
+	if found < 20 {
+		t.Errorf("%d flips: the test tests little", found)
+	}
+}
+
+// TestFlipsOfToday: with prices under a cap, the choice at the present price is the one
+// that a search of the problem itself makes.
+func TestFlipsOfToday(t *testing.T) {
+	r := rand.New(rand.NewPCG(44, 44))
+	for range 12 {
+		s := inquirySpec(r)
+		s.Objective, s.MaxPrice = Cost, 3+3*r.Float64()
+		today := float64(s.Cluster.Pools[1].Price)
+		below, flips, err := inquiry(s).Flips(context.Background(), 1, today/100, today*10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := below
+		for i := range flips {
+			if flips[i].Price <= today {
+				now = flips[i].Above
+			}
+		}
+		want := mustSearch(t, "exhaustive", mustProblem(t, s), Options{}).Fitness
+		if want.Feasible != now.Fitness.Feasible || want.Feasible && math.Abs(now.Priced(1, today).Cost-want.Cost) > 1e-9*want.Cost {
+			t.Errorf("today %+v, want %+v", now.Priced(1, today), want)
+		}
+	}
+}
+
+// TestFlipsBeginAgain: a policy that draws schemes finds later what would have been
+// better before; its flips are told as if it had known.
+func TestFlipsBeginAgain(t *testing.T) {
+	r := rand.New(rand.NewPCG(45, 45))
+	for seed := range int64(10) {
+		s := inquirySpec(r)
+		s.MaxPrice = 3 + 3*r.Float64()
+		random, _ := LookupPolicy("random")
+		below, flips, err := NewInquiry(s, random, Options{Seed: seed, Budget: Budget{Evaluations: 2}}).Flips(context.Background(), 1, 0.1, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := below.Fitness.Value
+		for i := range flips {
+			if v := flips[i].Above.Fitness.Value; v > last*(1+1e-6) {
+				t.Errorf("seed %d: at %v a choice becomes the best that was better before: %v, %v", seed, flips[i].Price, v, last)
+			} else {
+				last = v
+			}
+		}
 	}
 }
 
