@@ -132,7 +132,7 @@ func replaySheet(r *Replay, what string) *slotSheet {
 	s := &slotSheet{what: what, name: filepath.Base(r.Trace), row: r.Row}
 	s.sub = r.Format + " format · " + lookupCount(r.Lookups)
 	if r.Unique > 0 {
-		s.sub += " · " + formatCount(r.Unique) + " unique keys"
+		s.sub += " · " + plural(int(r.Unique), "unique key")
 	}
 	if r.Warmup > 0 {
 		s.sub += " · " + formatCount(r.Warmup) + " to warm up, not counted"

@@ -36,7 +36,7 @@ func ReplaySummary(w io.Writer, r *Replay, width int) error {
 func replayHead(w io.Writer, r *Replay, width int) error {
 	parts := []string{r.Format + " format", lookupCount(r.Lookups)}
 	if r.Unique > 0 {
-		parts = append(parts, formatCount(r.Unique)+" unique keys")
+		parts = append(parts, plural(int(r.Unique), "unique key"))
 	}
 	if r.Warmup > 0 {
 		parts = append(parts, formatCount(r.Warmup)+" to warm up, not counted")

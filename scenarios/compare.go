@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -161,6 +162,9 @@ type comparison struct {
 
 // compare does every run of a comparison.
 func (s *Scenario) compare(ctx context.Context, how Comparing, by comparison) (*sim.Comparison, error) {
+	if s.Seed > math.MaxInt64-int64(max(how.Seeds, 1)-1) {
+		return nil, fmt.Errorf("%s: %d seeds from %d on: the last would be above %d", s.Name, how.Seeds, s.Seed, int64(math.MaxInt64))
+	}
 	out, runs := s.planned(how, by)
 	tell := teller(how.Progress, len(runs))
 	errs := make([]error, len(runs))

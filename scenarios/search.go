@@ -38,6 +38,15 @@ func (e *SearchInterrupted) Error() string {
 
 func (e *SearchInterrupted) Unwrap() error { return e.err }
 
+// ResumeError says why a search cannot go on from a checkpoint.
+type ResumeError struct{ err error }
+
+func (e *ResumeError) Error() string {
+	return fmt.Sprintf("the checkpoint cannot be resumed: %v", e.err)
+}
+
+func (e *ResumeError) Unwrap() error { return e.err }
+
 // search runs the placement policy. An outcome comes with an error when ctx ended
 // the search, or when a checkpoint could not be stored.
 func (s *Scenario) search(ctx context.Context, p *placement.Problem, version string) (*placement.Outcome, error) {
@@ -45,7 +54,7 @@ func (s *Scenario) search(ctx context.Context, p *placement.Problem, version str
 	kept := placement.Checkpoint{Version: version, Policy: s.Policy.Name, Problem: p, Options: opt}
 	if how.Resume != nil {
 		if err := kept.Read(how.Resume); err != nil {
-			return nil, fmt.Errorf("the checkpoint cannot be resumed: %w", err)
+			return nil, &ResumeError{err}
 		}
 	} else if how.Save != nil {
 		kept.Options.Memo = placement.NewMemo(p)

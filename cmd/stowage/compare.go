@@ -214,7 +214,7 @@ func (p *progress) compared(s *scenarios.Scenario, at scenarios.CompareProgress)
 		best, _ := sim.Natural(string(s.Problem.Objective), found.Best.Value)
 		text += fmt.Sprintf(": %d schemes, best %.4g", found.Evaluations, best)
 		if found.Bound > 0 {
-			text += fmt.Sprintf(", gap %.2g %%", sim.Gap(found.Best.Value, found.Bound))
+			text += ", gap " + gapText(sim.Gap(found.Best.Value, found.Bound))
 		}
 	}
 	p.line(text)

@@ -262,6 +262,10 @@ func (f *replayFlags) fileOptions() lookups.FileOptions {
 
 // raise says which flag raises the limit that err is about.
 func raise(err error) error {
+	var long *lookups.LineError
+	if errors.As(err, &long) {
+		long.By = "--max-line"
+	}
 	var limit *lookups.LimitError
 	if !errors.As(err, &limit) {
 		return err

@@ -24,6 +24,9 @@ var errInterrupted = errors.New("interrupted")
 // and its word.
 func (t *traceReplay) exists() error {
 	_, err := os.Stat(t.path)
+	if err != nil && t.path == "-" {
+		return fmt.Errorf("%w; standard input is /dev/stdin", err)
+	}
 	if errors.Is(err, fs.ErrNotExist) && t.flags.mrc.value != "" && slices.Contains(t.flags.mrc.known, t.path) {
 		return fmt.Errorf("%w; did you mean \"--mrc=%s\"?", err, t.path)
 	}

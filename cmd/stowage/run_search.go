@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,23 +55,83 @@ func (f *runFlags) watch(s *scenarios.Scenario, bar *progress) error {
 		s.Searching.Progress = func(p placement.Progress) { bar.searched(s.Name, p) }
 	}
 	if f.resume != "" {
-		data, err := os.ReadFile(f.resume) // whole, since the same file is written
+		file, err := openCheckpoint(f.resume)
 		if err != nil {
 			return fmt.Errorf("--resume: %w", err)
 		}
-		s.Searching.Resume = bytes.NewReader(data)
+		s.Searching.Resume = file
 	}
 	if name := f.file(); name != "" {
+		if err := checkCheckpoint(name, f.checkpoint == ""); err != nil {
+			return fmt.Errorf("the search cannot be kept: %w", err)
+		}
 		s.Searching.Save = func(write func(io.Writer) error) error { return reports.WriteFile(name, write) }
 	}
 	return nil
 }
 
+// openCheckpoint opens a file to be read to its end once, which closes it. It is not
+// read whole at first: what is no checkpoint may never end.
+func openCheckpoint(name string) (io.Reader, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
+		return nil, fmt.Errorf("%s is a folder", name)
+	}
+	return untilEnd{file}, nil
+}
+
+// untilEnd is a file that closes itself when reading it ends.
+type untilEnd struct{ file *os.File }
+
+func (u untilEnd) Read(p []byte) (int, error) {
+	n, err := u.file.Read(p)
+	if err != nil {
+		u.file.Close()
+	}
+	return n, err
+}
+
+// checkCheckpoint says before a search why it could not be kept in a file, so that no
+// hours are spent in vain, and guards what is no checkpoint from being replaced: one
+// that is resumed shows what it is.
+func checkCheckpoint(name string, resumed bool) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder: want a file", name)
+	case !resumed && info.Mode().IsRegular() && info.Size() > 0:
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if !placement.IsCheckpoint(file) {
+			return fmt.Errorf("%s is there and no checkpoint: name another file, or remove it", name)
+		}
+	}
+	probe, err := os.CreateTemp(filepath.Dir(name), ".stowage-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
 // explain is explain for a run whose search may have been interrupted.
 func (f *runFlags) explain(s *scenarios.Scenario, finished int, dir string, err error) error {
 	var cut *scenarios.SearchInterrupted
-	if errors.As(err, &cut) {
+	var other *scenarios.ResumeError
+	switch {
+	case errors.As(err, &cut):
 		return f.cutShort(s, cut, dir, err)
+	case errors.As(err, &other):
+		return fmt.Errorf("%s: --resume %s: %w", s.Name, f.resume, other.Unwrap())
 	}
 	return explain(s, finished, dir, err)
 }
@@ -95,6 +156,14 @@ func (f *runFlags) cutShort(s *scenarios.Scenario, cut *scenarios.SearchInterrup
 	return failed("%s: the search was interrupted after %d evaluations; %s; %s", s.Name, cut.Evaluations, kept, next)
 }
 
+// gapText prints a gap in per cent to two digits, or all that are before the point.
+func gapText(percent float64) string {
+	if percent >= 99.5 {
+		return fmt.Sprintf("%.0f %%", percent)
+	}
+	return fmt.Sprintf("%.2g %%", percent)
+}
+
 // searched says how far a search is, now and then.
 func (p *progress) searched(name string, at placement.Progress) {
 	if !p.due() {
@@ -104,7 +173,7 @@ func (p *progress) searched(name string, at placement.Progress) {
 	if at.Best.Feasible {
 		best = fmt.Sprintf("best %.6g", at.Best.Value)
 		if at.Bound > 0 {
-			best += fmt.Sprintf(", bound %.6g, gap %.2g %%", at.Bound, 100*(at.Bound/at.Best.Value-1))
+			best += fmt.Sprintf(", bound %.6g, gap %s", at.Bound, gapText(100*(at.Bound/at.Best.Value-1)))
 		}
 	}
 	rate := 0.0

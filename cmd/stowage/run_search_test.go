@@ -34,6 +34,7 @@ func TestSearchProgress(t *testing.T) {
 		want  string
 	}{
 		{0, "\rctr: best 1e+06; 1500 schemes, 1.5e+03/s"},
+		{116e6, "\rctr: best 1e+06, bound 1.16e+08, gap 11500 %; 1500 schemes, 1.5e+03/s"},
 		{1.05e6, "\rctr: best 1e+06, bound 1.05e+06, gap 5 %; 1500 schemes, 1.5e+03/s"},
 	} {
 		now = now.Add(time.Second)

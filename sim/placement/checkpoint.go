@@ -162,7 +162,7 @@ func (c *Checkpoint) differs(h header) error {
 		}
 	}
 	if h.Knobs != want.Knobs {
-		return fmt.Errorf("it is of another search: its knobs are %+v, this one's %+v", h.Knobs, want.Knobs)
+		return fmt.Errorf("it is of another search: its %s", h.Knobs.differs(want.Knobs))
 	}
 	if h.Fingerprint != want.Fingerprint {
 		return fmt.Errorf("it is of another problem: the model, the cluster, the training, the lookups or the objective have changed since")
@@ -171,6 +171,29 @@ func (c *Checkpoint) differs(h header) error {
 		return fmt.Errorf("it claims %d schemes: from 0 to MaxMemo = %d", h.Schemes, MaxMemo)
 	}
 	return nil
+}
+
+// differs names the first knob that is another one.
+func (k Knobs) differs(other Knobs) string {
+	a, b := reflect.ValueOf(k), reflect.ValueOf(other)
+	for i := range a.NumField() {
+		section := a.Type().Field(i)
+		for j := range section.Type.NumField() {
+			knob := section.Type.Field(j)
+			if x, y := a.Field(i).Field(j).Interface(), b.Field(i).Field(j).Interface(); x != y {
+				return fmt.Sprintf("knob %s.%s is %v, this one's %v", section.Tag.Get("toml"), knob.Tag.Get("toml"), x, y)
+			}
+		}
+	}
+	return "knobs are this one's" // not asked then
+}
+
+// IsCheckpoint reports whether r begins as a checkpoint does.
+func IsCheckpoint(r io.Reader) bool {
+	want := fmt.Appendf(nil, `{"format":%q,`, checkpointFormat)
+	got := make([]byte, len(want))
+	_, err := io.ReadFull(r, got)
+	return err == nil && bytes.Equal(got, want)
 }
 
 // Fingerprint is a SHA-256 of everything in the problem that a search can depend

@@ -62,7 +62,7 @@ func TestForeignCheckpoints(t *testing.T) {
 		{func(c *Checkpoint) { c.Options.Seed = 8 }, "it is of another search: its seed is 0, this one's 8"},
 		{func(c *Checkpoint) { c.Options.Fidelity = Recurrence }, "it is of another search: its fitness is closed-form, this one's recurrence"},
 		{func(c *Checkpoint) { c.Options.Keep = 3 }, "it is of another search: its number of finalists is 0, this one's 3"},
-		{func(c *Checkpoint) { c.Options.Genetic.Elite = 1 }, "it is of another search: its knobs are {Genetic:{"},
+		{func(c *Checkpoint) { c.Options.Genetic.Elite = 1 }, "it is of another search: its knob genetic.elite is 2, this one's 1"},
 		{func(c *Checkpoint) { c.Options.Scheme = Scheme{1} }, "it is of another search: its scheme is [], this one's [1]"},
 		{func(c *Checkpoint) { c.Problem = randomProblem(t, 7, 9) }, "it is of another problem: the model"},
 		{func(c *Checkpoint) { c.Problem = randomProblem(t, 7, 8) }, "it is of another search: its number of layers is 9, this one's 8"},

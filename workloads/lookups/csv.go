@@ -61,7 +61,7 @@ func findColumn(names []string, column string) (int, error) {
 		if len(names) == 1 {
 			return 0, nil
 		}
-		return 0, fmt.Errorf("the file has %d columns: name the one that holds the keys", len(names))
+		return 0, fmt.Errorf("the file has %d columns: name the one that holds the keys by column: one of %s", len(names), strings.Join(names, ", "))
 	}
 	if i := slices.Index(names, column); i >= 0 {
 		return i, nil

@@ -101,7 +101,7 @@ func TestReadKeys(t *testing.T) {
 		{"a.csv", "\"the key\",\"a \"\"b\"\"\"\n\"1\",\"x,y\"\n2,\n", column("the key"), "[1 2]", ""},
 		{"a.csv", "a,b\n1,2\n3\n", column("b"), "[2]", `a.csv:3: "3": the record has 1 fields, the header 2`},
 		{"a.csv", "a,b\n1,2\n3,x\n", column("b"), "[2]", `a.csv:3: "3,x": column b is not a key: want one whole number from 0 to 18446744073709551615`},
-		{"a.csv", "a,b\n1,2\n", FileOptions{}, "[]", `a.csv:1: "a,b": the file has 2 columns: name the one that holds the keys`},
+		{"a.csv", "a,b\n1,2\n", FileOptions{}, "[]", `a.csv:1: "a,b": the file has 2 columns: name the one that holds the keys by column: one of a, b`},
 		{"a.csv", "time,key\n1,2\n", column("kay"), "[]", `a.csv:1: "time,key": no column "kay": want one of time, key; did you mean key?`},
 		{"a.csv", "key\n\"1\n\"\n", FileOptions{}, "[]", `a.csv:2: "\"1": a quoted field does not end on its line`},
 		{"a.csv", "key\n1\"\"\n", FileOptions{}, "[]", `a.csv:2: "1\"\"": a quote inside a bare field: quote the whole field and double its quotes`},

@@ -31,6 +31,20 @@ func newLines(src io.Reader, path string, longest int) (*lines, error) {
 	return l, err
 }
 
+// LineError says that a line is longer than the limit.
+type LineError struct {
+	Longest int    // bytes that are accepted
+	By      string // what raises the limit, as in "--max-line"; "": not known here
+}
+
+func (e *LineError) Error() string {
+	by := e.By
+	if by != "" {
+		by = " by " + by
+	}
+	return fmt.Sprintf("the line is longer than %d bytes: raise the limit of bytes per line%s if that is right", e.Longest, by)
+}
+
 // next returns the next line without its end. The slice is valid until the next
 // call. A line that is cut off by a read error is not returned: half a number
 // is a wrong number.
@@ -40,7 +54,7 @@ func (l *lines) next() ([]byte, error) {
 		l.line++
 	}
 	if len(bytes.TrimSuffix(line, []byte{'\n'})) > l.longest || errors.Is(err, bufio.ErrBufferFull) {
-		return nil, l.fault(line, fmt.Errorf("the line is longer than %d bytes: raise the limit of bytes per line if that is right", l.longest))
+		return nil, l.fault(line, &LineError{Longest: l.longest})
 	}
 	switch {
 	case err == nil, errors.Is(err, io.EOF) && len(line) > 0:

@@ -138,7 +138,7 @@ func TestParquetErrors(t *testing.T) {
 	}{
 		{plain, k, "[5 6 7]", ""},
 		{plain, limited, "[5 6]", "a.parquet: record 3 (byte "},
-		{plain, FileOptions{}, "[]", "a.parquet: the file has 3 columns: name the one that holds the keys"},
+		{plain, FileOptions{}, "[]", "a.parquet: the file has 3 columns: name the one that holds the keys by column: one of t, user.k, user.name"},
 		{plain, FileOptions{Column: "user.c"}, "[]", `a.parquet: no column "user.c": want one of t, user.k, user.name; did you mean user.k?`},
 		{plain, FileOptions{Column: "user.name"}, "[]", "column user.name is STRING: want integers (columns of integers: t, user.k)"},
 		{plain, FileOptions{Column: "t", MaxBytes: 100}, "[]", "more than 100 bytes in the file"},
