@@ -11,6 +11,7 @@ type chain struct {
 	ring        []int64 // gradients on their way, see cell.ring
 	m           int
 	forwardOnly bool
+	row         tandem // scratch
 }
 
 // cell is one segment, the channel to the next one and the one to the last.
@@ -55,6 +56,7 @@ func newChain(p *Pipeline) *chain {
 		}
 	}
 	c.ring = make([]int64, size)
+	c.row.tops = make([]top, 0, 2*n)
 	return c
 }
 
@@ -69,10 +71,8 @@ func (c *chain) reset() {
 // segments lo to hi have a backward pass to do: windows do not grow, so those
 // whose micro-batch i - window + 1 exists are neighbours.
 func (c *chain) step() {
-	if c.forwardOnly {
-		for range c.m {
-			c.forwardColumn()
-		}
+	if c.flushes() {
+		c.flush()
 		return
 	}
 	lo, hi := len(c.cells), len(c.cells)
