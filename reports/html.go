@@ -114,7 +114,7 @@ func pageOf(r *sim.Result) *page {
 		p.Warnings = append(p.Warnings, printable(w))
 	}
 	for _, make := range []func(*sim.Result) section{
-		headlineSection, schemeSection, roundsSection, troubleSection, slotsSection, stagesSection, timelineSection, memorySection,
+		headlineSection, schemeSection, roundsSection, jobsSection, troubleSection, slotsSection, stagesSection, timelineSection, memorySection,
 		tradeSection, levelsSection, sweepSection, whatIfSection, searchSection, reproduceSection,
 	} {
 		p.add(make(r))

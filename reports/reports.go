@@ -122,6 +122,11 @@ func checkFinite(r *sim.Result) error {
 	for _, d := range r.LostRounds {
 		check(d.Throughput, "throughput of lost round %d", d.Round)
 	}
+	for i := range r.Jobs {
+		check(r.Jobs[i].Throughput, "throughput of job %d", i+1)
+		check(r.Jobs[i].Alone, "throughput of job %d alone", i+1)
+		check(r.Jobs[i].Slowdown, "slowdown of job %d", i+1)
+	}
 	for _, l := range r.Lost {
 		check(l.Share, "share of time lost to %q", l.Cause)
 	}

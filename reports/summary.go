@@ -25,7 +25,7 @@ func Summary(w io.Writer, r *sim.Result, width int) error {
 	width = max(width, minWidth)
 	var b bytes.Buffer
 	for _, section := range []func(io.Writer, *sim.Result, int) error{
-		summaryHead, summaryMetrics, summaryStages, summaryTrouble, summarySlots, summaryStalls, summaryLinks, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
+		summaryHead, summaryMetrics, summaryStages, summaryJobs, summaryTrouble, summarySlots, summaryStalls, summaryLinks, summaryCurves, summarySweep, summaryWhatIf, summaryLevels, summarySearch, summaryWarnings,
 	} {
 		var s bytes.Buffer
 		if err := section(&s, r, width); err != nil {

@@ -139,7 +139,7 @@ func (s *Scenario) compareReplacement(ctx context.Context, how Comparing, run *s
 		return nil
 	}
 	return s.conclude(ctx, how, set, outcome, func(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
-		return sim.Train(ctx, s.job(set, plan))
+		return set.train(ctx, s.job(set, plan))
 	}, run)
 }
 
@@ -262,8 +262,9 @@ func finding(run *sim.ComparedRun, err error) error {
 		short    *slots.ShortageError
 		limit    *engine.LimitError
 		deadlock *engine.DeadlockError
+		over     *Overcommitted
 	)
-	if errors.As(err, &short) || errors.As(err, &limit) || errors.As(err, &deadlock) || errors.Is(err, engine.ErrTooLong) {
+	if errors.As(err, &over) || errors.As(err, &short) || errors.As(err, &limit) || errors.As(err, &deadlock) || errors.Is(err, engine.ErrTooLong) {
 		run.Infeasible, run.Result = err.Error(), nil
 		return nil
 	}
@@ -316,7 +317,7 @@ type simulation struct {
 // run returns the training run of a plan, which is shared and must not be changed.
 func (c *simulations) run(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
 	one := c.entry(planKey(plan))
-	one.once.Do(func() { one.run, one.err = sim.Train(ctx, c.of.job(c.set, plan)) })
+	one.once.Do(func() { one.run, one.err = c.set.train(ctx, c.of.job(c.set, plan)) })
 	return one.run, one.err
 }
 

@@ -23,6 +23,7 @@ type file struct {
 	Sweep       *sweepFile      `toml:"sweep"`
 	WhatIf      *whatifFile     `toml:"whatif"`
 	Trouble     []troubleFile   `toml:"trouble"` // what goes wrong in the simulated run; searches know nothing of it
+	Job         []jobFile       `toml:"job"`     // other jobs on the cluster, which share its network
 	Checkpoint  *checkpointFile `toml:"checkpoint"`
 	Recovery    *recoveryFile   `toml:"recovery"`
 	Limits      limitsFile      `toml:"limits"`

@@ -21,6 +21,9 @@ func outside(data []byte) bool {
 	if f.Lookups != nil {
 		paths = append(paths, f.Lookups.File)
 	}
+	for _, j := range f.Job {
+		paths = append(paths, j.Scenario)
+	}
 	for _, p := range paths {
 		if p != "" && !filepath.IsLocal(p) {
 			return true

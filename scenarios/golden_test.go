@@ -24,9 +24,11 @@ type golden struct {
 	Metrics sim.Metrics
 	Stages  []sim.Stage
 	Last    sim.Round
-	Sweep   *sim.Sweep  `json:",omitempty"`
-	Levels  *sim.Levels `json:",omitempty"`
-	WhatIf  *sim.WhatIf `json:",omitempty"`
+	Sweep   *sim.Sweep      `json:",omitempty"`
+	Levels  *sim.Levels     `json:",omitempty"`
+	WhatIf  *sim.WhatIf     `json:",omitempty"`
+	Jobs    []sim.SharedJob `json:",omitempty"`
+	Lost    []sim.LostTime  `json:",omitempty"`
 }
 
 // Every shipped scenario runs, and its figures are those of the golden file.
@@ -55,7 +57,7 @@ func TestShippedScenarios(t *testing.T) {
 					r.Levels.Finalists[i].Layers = nil
 				}
 			}
-			g := golden{len(r.Rounds), r.Metrics, r.Scheme.Stages, r.Rounds[len(r.Rounds)-1], r.Sweep, r.Levels, r.WhatIf}
+			g := golden{len(r.Rounds), r.Metrics, r.Scheme.Stages, r.Rounds[len(r.Rounds)-1], r.Sweep, r.Levels, r.WhatIf, r.Jobs, r.Lost}
 			got, err := json.MarshalIndent(g, "", "  ")
 			if err != nil {
 				t.Fatal(err)

@@ -41,6 +41,7 @@ type Scenario struct {
 	WhatIf      *WhatIf       // nil: no questions
 	Recording   sim.Recording // what of the run to keep, at least one step
 	Trouble     *Trouble      // nil: none
+	Jobs        []*Scenario   // others on the cluster at the same time
 	Expect      []sim.Expectation
 
 	text     *source // what it was read from
@@ -59,13 +60,16 @@ func Load(path string) (*Scenario, error) {
 
 // Parse is Load for a file already read. Paths inside the file are relative to
 // the folder of name.
-func Parse(name string, data []byte) (*Scenario, error) {
+func Parse(name string, data []byte) (*Scenario, error) { return parse(name, data, false) }
+
+// parse is Parse, also of a job beside another scenario.
+func parse(name string, data []byte, beside bool) (*Scenario, error) {
 	f := defaults()
 	doc, err := spec.Decode(name, data, &f)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{doc: doc, f: &f, dir: filepath.Dir(name), sc: &Scenario{}}
+	b := &builder{doc: doc, f: &f, dir: filepath.Dir(name), sc: &Scenario{}, beside: beside}
 	b.sc.Name = f.Name
 	if b.sc.Name == "" {
 		b.sc.Name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
@@ -83,6 +87,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	b.sweep()
 	b.whatIf()
 	b.trouble()
+	b.jobs()
 	b.flush()
 	b.chunks()
 	b.expectations()
@@ -110,13 +115,14 @@ func isFolder(name string) bool {
 
 // builder turns the sections of a file into a scenario and gathers complaints.
 type builder struct {
-	doc   *spec.Document
-	f     *file
-	dir   string
-	sc    *Scenario
-	errs  spec.Errors
-	files []string              // that the scenario refers to
-	graph *network.ClusterGraph // of the cluster's network; nil: there is none
+	doc    *spec.Document
+	f      *file
+	dir    string
+	sc     *Scenario
+	errs   spec.Errors
+	files  []string              // that the scenario refers to
+	beside bool                  // it is the scenario of a job beside another
+	graph  *network.ClusterGraph // of the cluster's network; nil: there is none
 }
 
 func (b *builder) fail(path spec.Path, format string, args ...any) {

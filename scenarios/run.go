@@ -55,7 +55,7 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	chosen, err := s.decide(ctx, set, outcome, func(ctx context.Context, plan *placement.Plan) (*sim.Run, error) {
 		job := s.job(set, plan)
 		job.Record = max(s.Recording, sim.RecordStep)
-		return sim.Train(ctx, job)
+		return set.train(ctx, job)
 	})
 	if chosen.run == nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -68,6 +68,12 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if cut != nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the search was stopped after %d evaluations: the best scheme that it had found was run", outcome.Evaluations))
 		return r, cut
+	}
+	if r.Jobs, err = set.shared(ctx, job, chosen.run); err != nil {
+		return r, err
+	}
+	if len(r.Jobs) > 0 {
+		r.Metrics.Set("slowdown", r.Jobs[0].Slowdown)
 	}
 	if r.Curves, err = s.curves(ctx, job); err != nil {
 		return r, err
@@ -86,6 +92,7 @@ type prepared struct {
 	problem    *placement.Problem
 	embeddings []sim.Embedding
 	stores     []rounds.Tier
+	besides    []sim.Job // other jobs
 }
 
 // prepare draws the lookups and states the placement problem.
@@ -98,13 +105,17 @@ func (s *Scenario) prepare(ctx context.Context) (*prepared, error) {
 	if set.embeddings, err = s.embed(ctx, &set.spec); err != nil {
 		return nil, err
 	}
-	set.problem, err = placement.NewProblem(set.spec)
+	if set.problem, err = placement.NewProblem(set.spec); err != nil {
+		return nil, err
+	}
+	set.besides, err = s.besides(ctx)
 	return set, err
 }
 
 // job is the training run of a plan.
 func (s *Scenario) job(set *prepared, plan *placement.Plan) sim.Job {
 	job := sim.Job{
+		Name:    s.Name,
 		Problem: set.problem, Plan: plan, Rounds: s.Rounds,
 		Embeddings: set.embeddings, Stores: set.stores, MaxEvents: s.MaxEvents,
 	}

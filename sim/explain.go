@@ -34,6 +34,10 @@ var explanations = map[string]Explanation{
 		How:  "1 - time lost / the run's time. Lost is the time in which rounds wait for a checkpoint, work that is lost with a device, waiting for its repair, and restarts. Only with [checkpoint] or the loss of a device in the scenario.",
 		Read: "Checkpoints that are too rare lose work, checkpoints that are too frequent lose time: by Young and Daly the best interval is about sqrt(2 x the time of a checkpoint x the mean time between failures of the job). A straggler or a weak link makes rounds slow, but loses none of them: it is not in this ratio.",
 	},
+	"slowdown": {
+		How:  "throughput of the same scheme on the same devices with nothing else on the cluster / its throughput beside the jobs of [[job]], both over all its rounds.",
+		Read: "What sharing the network's links costs this job; 1 is nothing. A job that goes on after the others are over makes up for it: give jobs rounds so that they take about as long.",
+	},
 	"step_time": {
 		How:  "the simulated time at which the last round ends / rounds.",
 		Read: "training.batch / step_time is the throughput.",

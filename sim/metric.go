@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Metric is one headline number of a run.
@@ -26,6 +27,21 @@ func (ms Metrics) Get(name string) (Metric, bool) {
 		}
 	}
 	return Metric{}, false
+}
+
+// Set puts in a metric of MetricKinds, in their order.
+func (ms *Metrics) Set(name string, value float64) {
+	at := 0
+	for _, k := range MetricKinds {
+		if k.Name == name {
+			*ms = slices.Insert(*ms, at, Metric{name, value, k.Unit})
+			return
+		}
+		if at < len(*ms) && (*ms)[at].Name == k.Name {
+			at++
+		}
+	}
+	panic("sim: no metric " + name)
 }
 
 // MarshalJSON writes one object and keeps the order.
@@ -101,6 +117,7 @@ var MetricKinds = []MetricKind{
 	{"throughput", "samples/s", "higher", "samples trained per second over the whole run", FromSimulation},
 	{"goodput", "samples/s", "higher", "samples per second that were not lost with a device and trained again", FromSimulation},
 	{"goodput_ratio", "ratio", "higher", "share of the run's time in which rounds were done that count", FromSimulation},
+	{"slowdown", "times", "lower", "throughput alone on the cluster / throughput beside the other jobs", FromSimulation},
 	{"step_time", "s", "lower", "mean time of one training round", FromSimulation},
 	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm", FromSimulation},
 	{"cost", "USD/Msamples", "lower", "price of all devices of the scheme for a million samples", FromSimulation},

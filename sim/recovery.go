@@ -238,12 +238,11 @@ func (r *recovery) goOn() {
 	})
 }
 
-// times returns what was lost until now, the present phase included.
-func (r *recovery) times() (lost []LostTime) {
+// times returns what was lost of the time elapsed, the present phase included.
+func (r *recovery) times(elapsed time.Duration) (lost []LostTime) {
 	if r.phase != over {
 		r.enter(over)
 	}
-	elapsed := r.t.e.Now()
 	for c, d := range r.lost {
 		if r.count[c] > 0 || d > 0 {
 			lost = append(lost, LostTime{LossCause(c).String(), d, share(d, elapsed), r.count[c]})

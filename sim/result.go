@@ -34,6 +34,8 @@ type Result struct {
 	// Links are those of the cluster's network that carried most for what they can, the
 	// first one most; absent without a network.
 	Links []Link `json:"links,omitempty"`
+	// Jobs are this one and those beside it, which share the network; absent without others.
+	Jobs []SharedJob `json:"jobs,omitempty"`
 	// Incidents say when which trouble was, and Lost where the time went that no round
 	// had that counts; absent where nothing goes wrong.
 	Incidents []Incident `json:"incidents,omitempty"`

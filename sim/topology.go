@@ -34,16 +34,10 @@ type synchronisation struct {
 	bytes  float64          // of each device
 }
 
-// newTopology lays the links of a cluster's network. It errs where the network is not
-// one of the cluster, which variations of a scenario can bring about.
-func newTopology(n *network.Network, job *Job, pipe *pipeline.Pipeline) (*topology, error) {
-	g, err := network.NewCluster(job.Problem.Cluster)
-	if err != nil {
-		return nil, fmt.Errorf("cluster.network: %w", err)
-	}
-	t := &topology{net: n, graph: g, problem: job.Problem}
-	g.Lay(n)
-	t.settle(job.Plan)
+// newTopology puts the stages of a job into the cluster's network.
+func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline) *topology {
+	t := &topology{net: f.net, graph: f.graph, problem: job.Problem}
+	t.settle(job)
 	t.channels = make([][2][]*network.Route, len(pipe.Channels))
 	for c, ch := range pipe.Channels {
 		from, to := t.at[pipe.Segments[ch.From].Stage], t.at[pipe.Segments[ch.To].Stage]
@@ -52,11 +46,11 @@ func newTopology(n *network.Network, job *Job, pipe *pipeline.Pipeline) (*topolo
 	for i := range job.Plan.Stages {
 		t.syncs = append(t.syncs, t.synchronisation(job, i))
 	}
-	return t, nil
+	return t
 }
 
 // settle gives the stages their devices.
-func (t *topology) settle(plan *placement.Plan) {
+func (t *topology) settle(job *Job) {
 	take := func(s seat) (at, hosts []network.Vertex) {
 		for d := s.first; d < s.first+s.devices; d++ {
 			at = append(at, t.graph.Device(s.pool, d))
@@ -64,7 +58,7 @@ func (t *topology) settle(plan *placement.Plan) {
 		}
 		return at, hosts
 	}
-	stages, servers := seats(t.problem, plan)
+	stages, servers := seats(job.Problem, job.Plan, job.Taken)
 	for _, s := range stages {
 		at, hosts := take(s)
 		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, s.pool)

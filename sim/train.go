@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,8 +17,10 @@ import (
 
 // Job is a training run: a plan, run for a number of rounds.
 type Job struct {
+	Name    string // in errors, where there are several; may be empty
 	Problem *placement.Problem
 	Plan    *placement.Plan // feasible
+	Taken   []int           // devices of each pool that jobs before have; nil: none
 	Rounds  int
 	// Embeddings are the layers that use a slot table where the plan puts them
 	// on an accelerator; layers that it puts on CPUs are passed over.
@@ -76,22 +77,11 @@ type Embedding struct {
 // that wraps ctx's or is an *engine.LimitError. A table that is too small is an
 // error that wraps a *slots.ShortageError.
 func Train(ctx context.Context, job Job) (*Run, error) {
-	t, err := newTraining(job)
-	if err != nil {
+	runs, err := TrainTogether(ctx, []Job{job})
+	if runs == nil {
 		return nil, err
 	}
-	err = t.e.Run(ctx)
-	if failure := t.failed(); failure != nil {
-		return nil, failure
-	}
-	if broken := t.wires.net.Check(); broken != nil {
-		return nil, broken
-	}
-	var limit *engine.LimitError
-	if errors.As(err, &limit) {
-		err = fmt.Errorf("limits.events = %d did not suffice: raise it, or take fewer rounds or micro-batches: %w", limit.Value, err)
-	}
-	return t.finish(), err
+	return runs[0], err
 }
 
 // Run is what a training run took.
@@ -129,6 +119,8 @@ type Run struct {
 	Losses, Redone, Checkpoints int
 	// Down is how long every stage waited for repairs and restarts.
 	Down time.Duration
+	// Beside are the runs of other jobs at the same time.
+	Beside []*Run
 	// Notes are about trouble that came to nothing.
 	Notes []string
 }
@@ -157,11 +149,12 @@ type training struct {
 	stageOf []int           // per segment
 
 	recorder *recorder // nil: nothing is recorded
+	over     func()    // called at the end of the last round
 
 	troubled
 }
 
-func newTraining(job Job) (*training, error) {
+func newTraining(f *fabric, job Job) (*training, error) {
 	if job.Rounds < 1 {
 		return nil, fmt.Errorf("rounds = %d: at least 1", job.Rounds)
 	}
@@ -177,7 +170,7 @@ func newTraining(job Job) (*training, error) {
 	}
 	t := &training{
 		job:     job,
-		e:       engine.New(engine.Options{MaxEvents: job.MaxEvents}),
+		e:       f.e,
 		pipe:    pipe,
 		run:     &Run{counts: make([]slots.Counts, job.Rounds), Usage: make([]pipeline.Usage, pipe.Stages)},
 		rounds:  make([]Round, job.Rounds),
@@ -186,7 +179,7 @@ func newTraining(job Job) (*training, error) {
 	for _, g := range pipe.Segments {
 		t.stageOf = append(t.stageOf, g.Stage)
 	}
-	if t.wires, err = newWires(t.e, &t.job, pipe, transfers); err != nil {
+	if t.wires, err = newWires(f, &t.job, pipe, transfers); err != nil {
 		return nil, err
 	}
 	for r := range t.waiting {
@@ -399,10 +392,14 @@ func (t *training) stageDone(stage, round int) {
 	t.roundDone()
 }
 
-// finish collects the rounds that were finished.
-func (t *training) finish() *Run {
+// finish collects the rounds that were finished. A job beside others ends when its own
+// rounds do.
+func (t *training) finish(beside bool) *Run {
 	run := t.run
 	run.Rounds, run.Events, run.Elapsed = t.rounds[:t.done], t.e.Events(), t.e.Now()
+	if beside && t.done == t.job.Rounds {
+		run.Elapsed = run.Rounds[t.done-1].End
+	}
 	t.collect(t.done)
 	t.account()
 	if t.recorder != nil {
@@ -414,7 +411,7 @@ func (t *training) finish() *Run {
 		}
 	}
 	if t.wires.topology != nil {
-		run.Links = t.wires.topology.busiest(run.Elapsed)
+		run.Links = t.wires.topology.busiest(t.e.Now())
 	}
 	run.counts = run.counts[:t.done]
 	for r := range run.Rounds {

@@ -88,9 +88,10 @@ func (t *Trouble) recovers() bool {
 type seat struct{ pool, first, devices int }
 
 // seats gives stages their devices, those of a pool one after the other, and parameter
-// servers those after them.
-func seats(p *placement.Problem, plan *placement.Plan) (stages []seat, servers seat) {
+// servers those after them; the first ones may be taken.
+func seats(p *placement.Problem, plan *placement.Plan, first []int) (stages []seat, servers seat) {
 	taken := make([]int, len(p.Cluster.Pools))
+	copy(taken, first)
 	take := func(pool, devices int) seat {
 		s := seat{pool, taken[pool], devices}
 		taken[pool] += devices

@@ -29,7 +29,7 @@ func (t *training) meetTrouble() (err error) {
 	if tr == nil {
 		return nil
 	}
-	t.seats, _ = seats(t.job.Problem, t.job.Plan)
+	t.seats, _ = seats(t.job.Problem, t.job.Plan, t.job.Taken)
 	t.straggle = newStraggling(tr, t.seats)
 	if t.weakening, err = newWeakening(t); err != nil {
 		return err
@@ -78,7 +78,14 @@ func (t *training) roundDone() {
 	if t.recovery != nil {
 		t.recovery.roundDone()
 	}
-	if t.done == t.job.Rounds && t.weakening != nil {
+	if t.done == t.job.Rounds {
+		t.over()
+	}
+}
+
+// allOver is called when all jobs are: no link changes any more.
+func (t *training) allOver() {
+	if t.weakening != nil {
 		t.weakening.scope.End()
 	}
 }
@@ -118,7 +125,7 @@ func (t *training) again(base int) {
 func (t *training) account() {
 	run := t.run
 	if t.recovery != nil {
-		run.Lost = t.recovery.times()
+		run.Lost = t.recovery.times(run.Elapsed)
 		run.Down = t.recovery.lost[LostToWaiting] + t.recovery.lost[LostToRestart]
 	}
 	for i := range run.LostRounds {

@@ -3,9 +3,7 @@ package sim
 import (
 	"fmt"
 
-	"stowage/hw"
 	"stowage/hw/unit"
-	"stowage/sim/engine"
 	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
@@ -33,17 +31,14 @@ type port struct {
 // lane is the path of a channel in both directions.
 type lane struct{ forward, backward []network.LinkID }
 
-func newWires(e *engine.Engine, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) (*wires, error) {
+func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) (*wires, error) {
 	w := &wires{
-		job: job, net: network.New(e), transfers: transfers,
+		job: job, net: f.net, transfers: transfers,
 		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{},
 	}
-	w.seats, _ = seats(job.Problem, job.Plan)
-	if job.Problem.Cluster.Network.Topology != hw.OwnPorts {
-		var err error
-		if w.topology, err = newTopology(w.net, job, pipe); err != nil {
-			return nil, err
-		}
+	w.seats, _ = seats(job.Problem, job.Plan, job.Taken)
+	if f.graph != nil {
+		w.topology = newTopology(f, job, pipe)
 	}
 	for i, tr := range transfers {
 		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 || w.topology != nil {
