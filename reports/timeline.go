@@ -104,7 +104,7 @@ func timelineRows(line *sim.Timeline) []timelineRow {
 	return rows
 }
 
-func isStage(t *sim.Track) bool { return !t.Link && !t.Rows && !t.Synchronous }
+func isStage(t *sim.Track) bool { return !t.Link && !t.Rows && !t.Synchronous && !t.Trouble }
 
 func drawTimeline(c draw.Canvas, r *sim.Result) {
 	line := r.Timeline

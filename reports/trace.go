@@ -79,11 +79,12 @@ func (t *trace) connect() {
 	type pass struct {
 		kind                  sim.SpanKind
 		segment, micro, round int32
+		attempt               int32
 	}
 	at := map[pass]int32{}
 	for i := range t.line.Spans {
 		if s := &t.line.Spans[i]; s.Kind == sim.SpanForward || s.Kind == sim.SpanBackward {
-			at[pass{s.Kind, s.Segment, s.Micro, s.Round}] = int32(i)
+			at[pass{s.Kind, s.Segment, s.Micro, s.Round, s.Attempt}] = int32(i)
 		}
 	}
 	t.ends = make([]spanFlows, len(t.line.Spans))
@@ -103,10 +104,10 @@ func (t *trace) connect() {
 		default:
 			continue
 		}
-		if from, ok := at[pass{kind, s.Segment, s.Micro, s.Round}]; ok {
+		if from, ok := at[pass{kind, s.Segment, s.Micro, s.Round, s.Attempt}]; ok {
 			arrow(from, int32(i))
 		}
-		if to, ok := at[pass{kind, s.To, s.Micro, s.Round}]; ok {
+		if to, ok := at[pass{kind, s.To, s.Micro, s.Round, s.Attempt}]; ok {
 			arrow(int32(i), to)
 		}
 	}

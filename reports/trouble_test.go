@@ -103,3 +103,38 @@ func TestTroubleRows(t *testing.T) {
 		t.Errorf("%d rows, want %d", len(rows), maxTroubleRows+1)
 	}
 }
+
+// Arrows of a round that was done twice join what belongs together: none leads to the other
+// attempt.
+func TestTraceOfRedoneRounds(t *testing.T) {
+	r := troubledResult()
+	line := &sim.Timeline{To: time.Second, Tracks: []sim.Track{{Name: "stage 1"}, {Name: "stage 2", Stage: 1}, {Name: "link 1 → 2", Link: true, To: 1}, {Name: "checkpoints and losses", Trouble: true}}}
+	for attempt := range int32(2) {
+		at := time.Duration(attempt) * 100 * time.Millisecond
+		add := func(track, segment, to int32, kind sim.SpanKind) {
+			line.Spans = append(line.Spans, sim.Span{Start: at, End: at + 10*time.Millisecond, Track: track, Segment: segment, To: to, Kind: kind, Attempt: attempt})
+			at += 10 * time.Millisecond
+		}
+		add(0, 0, -1, sim.SpanForward)
+		add(2, 0, 1, sim.SpanActivation)
+		add(1, 1, -1, sim.SpanForward)
+		line.Spans = append(line.Spans, sim.Span{Start: at, End: at + 20*time.Millisecond, Track: 3, Segment: -1, To: -1, Micro: -1, Kind: sim.SpanRestart, Attempt: attempt})
+	}
+	r.Timeline = line
+	trace := newTrace(r)
+	if len(trace.flows) != 4 {
+		t.Errorf("%d arrows, want 4", len(trace.flows))
+	}
+	for _, f := range trace.flows {
+		if from, to := &line.Spans[f.from], &line.Spans[f.to]; from.End != to.Start {
+			t.Errorf("an arrow from %v to %v", from.End, to.Start)
+		}
+	}
+	var b bytes.Buffer
+	if err := ChromeTrace(&b, r); err != nil || !strings.Contains(b.String(), `"name":"restart"`) {
+		t.Errorf("%v, or no slice of the restart", err)
+	}
+	if rows := timelineRows(line); len(rows) != 4 || isStage(&line.Tracks[3]) {
+		t.Errorf("%d rows", len(rows))
+	}
+}

@@ -78,6 +78,31 @@ func TestLossesByHand(t *testing.T) {
 			t.Errorf("%s: ends at %v, lost %v, %d rounds; by hand %v, %v, %d", c.name, run.End, lostTo(run), run.Redone, c.end, c.lost, c.redone)
 		}
 		checkAccount(t, job, run)
+		checkTroubleSpans(t, run)
+	}
+}
+
+// checkTroubleSpans holds the slices of a timeline of all rounds against the account of time, and
+// against each other: none of an attempt begins before it or ends after the next one does.
+func checkTroubleSpans(t *testing.T, run *Run) {
+	t.Helper()
+	of := map[SpanKind]LossCause{SpanCheckpoint: LostToCheckpoint, SpanLost: LostToRedoing, SpanWaiting: LostToWaiting, SpanRestart: LostToRestart}
+	var lost [lossCauses]time.Duration
+	begun := map[int32]time.Duration{}
+	for _, s := range run.Timeline.Spans { // by start
+		if cause, ok := of[s.Kind]; ok {
+			lost[cause] += s.End - s.Start
+			continue
+		}
+		if _, ok := begun[s.Attempt]; !ok {
+			begun[s.Attempt] = s.Start
+		}
+		if next, ok := begun[s.Attempt+1]; ok && s.End > next {
+			t.Errorf("%v of round %d ends at %v, the job has begun anew at %v", s.Kind, s.Round, s.End, next)
+		}
+	}
+	if lost != lostTo(run) {
+		t.Errorf("slices of %v, lost was %v", lost, lostTo(run))
 	}
 }
 

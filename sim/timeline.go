@@ -72,6 +72,7 @@ type Span struct {
 	Segment, To  int32 // To: of a transfer, where it ends
 	Micro, Round int32
 	Kind         SpanKind
+	Attempt      int32 // how often the job had begun anew
 	channel      int32 // of a transfer
 }
 
@@ -156,6 +157,7 @@ func (r *recorder) add(s Span) {
 		r.line.Missing++
 		return
 	}
+	s.Attempt = int32(len(r.begins) - 1)
 	r.line.Spans = append(r.line.Spans, s)
 }
 
