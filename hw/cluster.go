@@ -44,19 +44,46 @@ type Node struct {
 	Sources map[string]string
 }
 
-// Pool is all devices of one type in a cluster, in nodes of one type.
+// Pool is all devices of one type in a cluster, in nodes of one type; or groups of
+// unlike devices.
 type Pool struct {
 	Name   string // unique in the cluster; the device type's name unless the scenario says otherwise
 	Device *Device
-	Host   *Device // CPU socket of the host: gathers rows that miss the slot table
-	Node   Node
-	Count  int // devices
-	Price  unit.Price
+	// Members are the device types of a group, nil where all devices are Device. Groups
+	// stand one after the other. Device is then what people see of the whole group, and
+	// Price that of a device on average.
+	Members []*Device
+	Host    *Device // CPU socket of the host: gathers rows that miss the slot table
+	Node    Node
+	Count   int // devices
+	Price   unit.Price
 
 	// Inside names the pool in whose nodes these devices are the host sockets:
 	// the two pools then reach each other over that pool's host links. Empty:
 	// the pool's nodes are machines of their own.
 	Inside string
+}
+
+// Group returns how many devices stand together: the members of a group, or one.
+func (p *Pool) Group() int { return max(1, len(p.Members)) }
+
+// Grouped returns the pool with groups of unlike devices in place of its own, which is
+// the first of each; all are accelerators. Count stays that of all devices.
+func (p Pool) Grouped(beside ...*Device) Pool {
+	p.Members = append([]*Device{p.Device}, beside...)
+	d := *p.Device
+	d.Price = 0
+	for i, m := range p.Members {
+		if i > 0 {
+			d.Name += "+" + m.Name
+			d.Title += " + " + m.Title
+		}
+		d.Price += m.Price / unit.Price(len(p.Members))
+		d.Parallel = min(d.Parallel, m.Parallel)
+		d.Memory.Capacity = max(d.Memory.Capacity, m.Memory.Capacity)
+	}
+	p.Device, p.Price = &d, d.Price
+	return p
 }
 
 // DeviceMemory returns the memory that one device of the pool can use: a CPU

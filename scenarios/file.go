@@ -87,6 +87,8 @@ type poolFile struct {
 	PeerLink string      `toml:"peer_link"` // link between the devices of a node
 	Price    *unit.Price `toml:"price"`     // per device
 
+	Beside []string `toml:"beside"` // device types: one of each stands beside each device, and they share samples as a group
+
 	ComputeEfficiency *unit.Ratio    `toml:"compute_efficiency"` // reached share of the peak, of work of any size; default: the device type's
 	MemoryEfficiency  *unit.Ratio    `toml:"memory_efficiency"`  // reached share of the memory's bandwidth; default: the device type's
 	Launch            *unit.Duration `toml:"launch"`             // time in which the host launches one of a layer's separate operations; default: the device type's
@@ -120,6 +122,7 @@ type insideFile struct {
 	Zero             int    `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
 	OverlapSync      bool   `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
 	ReplicaBatch     int    `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
+	Shares           string `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
 	CollectiveTimes  string `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
 }
 
@@ -250,7 +253,7 @@ func defaults() file {
 		Training: trainFile{
 			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
 			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
-			insideFile: insideFile{TensorParallel: 1, Recompute: "none", CollectiveTimes: "links"},
+			insideFile: insideFile{TensorParallel: 1, Recompute: "none", Shares: "by-speed", CollectiveTimes: "links"},
 		},
 		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput", Knobs: placement.DefaultKnobs()},
 	}

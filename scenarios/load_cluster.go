@@ -75,6 +75,7 @@ func (b *builder) pool(i int, f *poolFile) (hw.Pool, bool) {
 	}
 	b.calibrate(&p, f, at)
 	b.node(&p, f, at)
+	b.group(&p, f, at)
 	return p, len(b.errs) == before
 }
 
@@ -103,6 +104,37 @@ func (b *builder) calibrate(p *hw.Pool, f *poolFile, at func(string) spec.Path) 
 	}
 	p.Device = &d
 }
+
+// group makes the pool's devices groups of unlike ones. What the pool says of its
+// devices' speed is about the first of each.
+func (b *builder) group(p *hw.Pool, f *poolFile, at func(string) spec.Path) {
+	if len(f.Beside) == 0 {
+		return
+	}
+	if len(f.Beside) >= MaxGroup {
+		b.fail(at("beside"), "%d device types beside the first: groups of at most MaxGroup = %d devices", len(f.Beside), MaxGroup)
+		return
+	}
+	var others []*hw.Device
+	for i, name := range f.Beside {
+		d, err := hw.LookupDevice(name)
+		if err != nil {
+			b.fail(append(at("beside"), i), "%v", err)
+			return
+		}
+		others = append(others, d)
+	}
+	*p = p.Grouped(others...)
+	if f.Price != nil {
+		p.Price = *f.Price
+	}
+	if f.Name == "" {
+		p.Name = p.Device.Name
+	}
+}
+
+// MaxGroup bounds the devices of a group.
+const MaxGroup = 64
 
 // node fills in the pool's node: the named or shipped type, then what the pool overrides.
 func (b *builder) node(p *hw.Pool, f *poolFile, at func(string) spec.Path) {

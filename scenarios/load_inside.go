@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"strings"
+
 	"stowage/hw/spec"
 	"stowage/sim/network"
 	"stowage/sim/placement"
@@ -16,6 +18,7 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 		b.fail(at("zero"), "%d: 1 for the optimizer's state, 2 for gradients too, 3 for parameters too; 0 for none", t.Zero)
 	}
 	b.oneOf(at("recompute"), t.Recompute, placement.Recomputes())
+	b.oneOf(at("shares"), t.Shares, placement.SharesNames())
 	b.oneOf(at("collective_times"), t.CollectiveTimes, []string{"links", "measured"})
 	if b.doc.Has(at("replica_batch")) {
 		if micro := t.Batch / max(1, t.Microbatches); t.ReplicaBatch < 1 || t.ReplicaBatch > micro || micro%t.ReplicaBatch != 0 {
@@ -27,7 +30,7 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	}
 	p.Inside = placement.Inside{
 		SequenceParallel: t.SequenceParallel, Recompute: placement.Recompute(t.Recompute), Zero: t.Zero,
-		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured",
+		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured", Shares: placement.Shares(t.Shares),
 	}
 	if t.TensorParallel >= 1 {
 		b.teams(at)
@@ -68,7 +71,11 @@ func (b *builder) teams(at func(key string) spec.Path) {
 	for i := range c.Pools {
 		path := at("tensor_parallel")
 		teams[i] = 1
-		if c.Pools[i].Device.Kind.Accelerator() {
+		if err := placement.CheckGroup(&c.Pools[i], b.sc.Problem.Sync); err != nil {
+			key, text, _ := strings.Cut(err.Error(), ": ")
+			b.fail(spec.Path{"cluster", "pool", i, key}, "%s", text)
+		}
+		if c.Pools[i].Device.Kind.Accelerator() && c.Pools[i].Group() == 1 {
 			teams[i] = b.f.Training.TensorParallel
 		}
 		if own := (spec.Path{"cluster", "pool", i, "tensor_parallel"}); b.doc.Has(own) {

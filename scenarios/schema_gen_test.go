@@ -92,6 +92,7 @@ func words() map[string][]string {
 		"training.optimizer": {"sgd", "momentum", "adagrad", "adam"}, "training.sync": {"ring", "ps", "none"},
 		"training.collective": strs(network.Algorithms()),
 		"training.recompute":  placement.Recomputes(), "training.collective_times": {"links", "measured"},
+		"training.shares": placement.SharesNames(), "cluster.pool.beside": devices,
 		"placement.policy": placement.PolicyNames(), "placement.fitness": {string(placement.ClosedForm), string(placement.Recurrence)},
 		"placement.merge": placement.Merges(), "placement.communication": placement.Communications(),
 		"placement.objective":         {string(placement.Throughput), string(placement.Cost), string(placement.Time)},

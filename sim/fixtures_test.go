@@ -206,6 +206,10 @@ func drawInside(t *rapid.T, s *placement.Spec) {
 	for i := range s.Tensor {
 		s.Tensor[i] = 1
 		pool := &s.Cluster.Pools[i]
+		if grouped := pool.Grouped(s.Cluster.Pools[0].Device); i > 0 && rapid.Bool().Draw(t, "group") && placement.CheckGroup(&grouped, s.Sync) == nil {
+			grouped.Name = pool.Name
+			*pool = grouped
+		}
 		if rapid.Bool().Draw(t, "peer links") {
 			pool.Node.PeerLink = hw.Link{Bandwidth: 5e9, Latency: 3 * time.Nanosecond}
 		}

@@ -106,12 +106,13 @@ func (r *recorder) laneBytes() []float64 {
 }
 
 // holders returns among how many devices of a stage what comes from others is divided:
-// those of a replica hold all of it each, unless they divide sequences.
+// those that compute layers together hold all of it each, unless they divide sequences.
 func (r *recorder) holders(stage int) int {
-	if st := &r.t.job.Plan.Stages[stage]; !r.t.job.Problem.SequenceParallel {
-		return st.Replicas
+	st := &r.t.job.Plan.Stages[stage]
+	if r.t.job.Problem.SequenceParallel {
+		return st.Devices
 	}
-	return r.t.job.Plan.Stages[stage].Devices
+	return st.Devices / st.Tensor
 }
 
 // begun returns when the job began, or last began anew with empty memory, before a time.

@@ -101,6 +101,10 @@ type Stage struct {
 	// together; 0: each is a replica.
 	TensorParallel int `json:"tensor_parallel,omitempty"`
 
+	// Samples are those that each device of a group of unlike ones takes of what a replica
+	// takes at a time; nil: the devices are alike.
+	Samples []int `json:"samples,omitempty"`
+
 	Busy  float64 `json:"busy"`  // computing
 	Sync  float64 `json:"sync"`  // synchronising gradients among replicas
 	Stall float64 `json:"stall"` // waiting for embedding rows to reach slots

@@ -67,6 +67,7 @@ func schemeOf(p *placement.Problem, pl *placement.Plan) Scheme {
 				Slots: m.Tables, Total: m.Total(), Capacity: m.Capacity,
 			},
 		})
+		s.Stages[i].Samples = st.Samples
 		if st.Tensor > 1 {
 			s.Stages[i].TensorParallel = st.Tensor
 		}

@@ -345,9 +345,10 @@ type laid struct {
 	out, in             [linkClasses]float64
 }
 
-// bytes is need for n replicas, before rounding up.
-func (st *laid) bytes(n float64) float64 {
-	return st.weights + st.gathered + (st.act+st.scratch+st.table+st.sharded-st.gathered)/n
+// bytes is need for n replicas, before rounding up, of the device that has the least to do.
+func (st *laid) bytes(p *Problem, pool int, n float64) float64 {
+	group := float64(p.Cluster.Pools[pool].Group())
+	return st.weights + st.gathered + ((st.act+st.scratch)*p.least[pool]+(st.table+st.sharded-st.gathered)/group)/n
 }
 
 // put places layer l on a pool: a.at of the next layer is as a.at of this one, with it.
@@ -438,7 +439,7 @@ func (a *assignment) promising(l int) bool {
 		if p.added {
 			loads[t] += comm
 		}
-		if max(loads[t], comm) > limit || st.bytes(float64(n)) > p.memory[t]*(1+slack) {
+		if max(loads[t], comm) > limit || st.bytes(p, t, float64(n)) > p.memory[t]*(1+slack) {
 			return false
 		}
 	}

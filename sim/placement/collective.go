@@ -35,9 +35,9 @@ func costsOnce(find func(pool, n int) network.Cost) func(pool, n int) network.Co
 // the nodes' ports.
 func (p *Problem) collectiveCost(pool, replicas int) network.Cost {
 	of := p.Cluster.Pools[pool]
-	of.Node.Devices = max(1, p.perNode[pool])
+	of.Node.Devices = max(1, of.Node.Devices/p.Team(pool))
 	of.Node.NIC.Bandwidth /= unit.Rate(p.inNode(pool))
-	return p.costAmong(of, replicas)
+	return p.costAmong(of, replicas*of.Group())
 }
 
 // costInNode is collectiveCost among so many devices of one node.

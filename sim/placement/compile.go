@@ -85,7 +85,7 @@ func (p *Problem) compilePools() {
 	p.hostStep = make([]float64, n)
 	for t := range n {
 		pool := &p.Cluster.Pools[t]
-		team := p.Team(t)
+		team := p.unit(t)
 		p.memory[t] = float64(pool.DeviceMemory())
 		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price)*float64(team), pool.Count/team, pool.Node.Devices/team
 		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)*float64(team)
@@ -111,7 +111,7 @@ func (p *Problem) compilePools() {
 // replica sends its part.
 func (p *Problem) cutLink(t, u int) cutLink {
 	a, b := &p.Cluster.Pools[t], &p.Cluster.Pools[u]
-	teamA, teamB := float64(p.Team(t)), float64(p.Team(u))
+	teamA, teamB := float64(p.unit(t)), float64(p.unit(u))
 	if t == u && a.Count <= a.Node.Devices && a.Node.PeerLink.Bandwidth > 0 {
 		l := a.Node.PeerLink
 		return cutLink{class: peerClass, from: float64(l.Bandwidth) * teamA, to: float64(l.Bandwidth) * teamA, latency: l.Latency.Seconds()}
@@ -365,9 +365,13 @@ func (p *Problem) compileTables(c *layerCost, t, l int) {
 	for _, tb := range layer.Tables {
 		whole += float64(tb.Rows) * float64(tb.Dim) * full / float64(maxDim(layer))
 	}
-	team := p.Team(t)
+	team := p.Team(t) // of a group each device has its part of the tables
 	if p.Lookups == nil || p.Lookups[l].Slots == 0 || !pool.Device.Kind.Accelerator() {
 		c.table = whole / float64(team)
+		return
+	}
+	if pool.Group() > 1 {
+		c.refused = "its rows are in slots, which like devices divide: this pool has groups of unlike ones"
 		return
 	}
 	if team > 1 {

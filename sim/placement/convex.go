@@ -193,7 +193,7 @@ func (r *relaxation) alike(t, u int) bool {
 	p := r.p
 	if r.near[t] != 1 || r.faces[t][0] != r.faces[u][0] || p.memory[t] != p.memory[u] || p.price[t] != p.price[u] ||
 		p.count[t] != p.count[u] || p.perNode[t] != p.perNode[u] || p.host[t] != p.host[u] || p.hostLink[t] != p.hostLink[u] ||
-		p.hostLatency[t] != p.hostLatency[u] || p.dram[t] != p.dram[u] || p.Team(t) != p.Team(u) || len(p.slotted) > 0 || p.servers == t || p.servers == u {
+		p.hostLatency[t] != p.hostLatency[u] || p.dram[t] != p.dram[u] || p.unit(t) != p.unit(u) || p.members[t] != nil || p.members[u] != nil || len(p.slotted) > 0 || p.servers == t || p.servers == u {
 		return false
 	}
 	for l := range p.layers {

@@ -27,6 +27,19 @@ const (
 // Recomputes lists the ways to recompute in the order of help.
 func Recomputes() []string { return []string{string(KeepAll), string(Selective), string(Full)} }
 
+// Shares is how unlike devices share samples.
+type Shares string
+
+// The ways to share: Even gives each as many samples, BySpeed as many as have the slowest
+// one done first, over all layers of the model.
+const (
+	Even    Shares = "even"
+	BySpeed Shares = "by-speed"
+)
+
+// SharesNames lists the ways to share in the order of help.
+func SharesNames() []string { return []string{string(BySpeed), string(Even)} }
+
 // Inside is how the devices of a stage share its work and memory. The zero value is
 // that of replicas that keep everything.
 type Inside struct {
@@ -46,6 +59,8 @@ type Inside struct {
 	// are timed for so many. 0: its share, which is timed as part of the whole
 	// micro-batch.
 	ReplicaBatch int
+	// Shares is how the unlike devices of a group share a replica's samples.
+	Shares Shares // "": BySpeed
 	// Calibrated takes all-reduces inside nodes to be as fast as measured ones
 	// (hw.AllReduces) where there are any for the device type.
 	Calibrated bool
@@ -58,6 +73,8 @@ func (p *Problem) checkInside() error {
 	switch {
 	case s.Recompute != "" && !slices.Contains(Recomputes(), string(s.Recompute)):
 		return fmt.Errorf("recompute = %q: one of %q", s.Recompute, Recomputes())
+	case s.Shares != "" && !slices.Contains(SharesNames(), string(s.Shares)):
+		return fmt.Errorf("shares = %q: one of %q", s.Shares, SharesNames())
 	case s.Zero < 0 || s.Zero > 3:
 		return fmt.Errorf("zero = %d: a stage from 1 to 3, or 0 for none", s.Zero)
 	case trained && s.Inference:
@@ -72,6 +89,11 @@ func (p *Problem) checkInside() error {
 		return fmt.Errorf("replica_batch = %d: a divisor of the %d samples of a micro-batch (batch / microbatches)", s.ReplicaBatch, s.Batch/s.Microbatches)
 	case s.Tensor != nil && len(s.Tensor) != len(s.Cluster.Pools):
 		return fmt.Errorf("tensor_parallel for %d pools of %d", len(s.Tensor), len(s.Cluster.Pools))
+	}
+	for t := range s.Cluster.Pools {
+		if err := CheckGroup(&s.Cluster.Pools[t], s.Sync); err != nil {
+			return err
+		}
 	}
 	for t, n := range s.Tensor {
 		if err := CheckTeam(&s.Cluster.Pools[t], n, s.Sync); err != nil {
@@ -91,6 +113,8 @@ func CheckTeam(pool *hw.Pool, n int, sync Sync) error {
 		return fmt.Errorf("%d: on pool %q a node has %d devices, and a replica is a part of a node or fills some: a divisor of that, or a multiple", n, pool.Name, pool.Node.Devices)
 	case n > pool.Count:
 		return fmt.Errorf("%d: pool %q has %d devices", n, pool.Name, pool.Count)
+	case pool.Group() > 1:
+		return fmt.Errorf("%d: pool %q has groups of unlike devices, which share samples, not layers", n, pool.Name)
 	case !pool.Device.Kind.Accelerator():
 		return fmt.Errorf("%d: pool %q has no accelerators, which alone compute layers together", n, pool.Name)
 	case sync == Server:
@@ -102,14 +126,19 @@ func CheckTeam(pool *hw.Pool, n int, sync Sync) error {
 // recomputes reports whether anything is computed again.
 func (s *Inside) recomputes() bool { return s.Recompute == Selective || s.Recompute == Full }
 
-// Team returns how many devices of a pool a replica has: its tensor parallel degree.
-// Everything else in this package counts a pool's devices by replicas.
+// Team returns how many devices of a pool compute every layer together: its tensor
+// parallel degree.
 func (s *Inside) Team(pool int) int {
 	if s.Tensor == nil {
 		return 1
 	}
 	return s.Tensor[pool]
 }
+
+// unit returns how many devices of a pool are provisioned together: those of a replica,
+// or a group of unlike ones. Everything else in this package counts a pool's devices by
+// these.
+func (p *Problem) unit(pool int) int { return p.Team(pool) * p.Cluster.Pools[pool].Group() }
 
 // part returns what one of team devices does or keeps of an amount of which some is
 // divided. The rest it does whole, or divides too.
@@ -173,8 +202,8 @@ type passes struct {
 // passes returns what layer l takes on pool t. Its error says why the pool cannot run
 // it.
 func (p *Problem) passes(t, l int) (c passes, err error) {
-	layer, pool, team := &p.Model.Layers[l], &p.Cluster.Pools[t], p.Team(t)
-	if c.forward, c.backward, err = p.layerTime(layer, pool, team); err != nil {
+	layer, team := &p.Model.Layers[l], p.Team(t)
+	if c.forward, c.backward, err = p.layerTime(layer, t); err != nil {
 		return c, err
 	}
 	var latency float64
@@ -194,26 +223,31 @@ func (p *Problem) passes(t, l int) (c passes, err error) {
 		_, latency = p.reduceSeconds(t, layer.Reduce)
 		c.again, c.back, c.latency = c.forward, c.back+c.reduce, c.latency+latency
 	case p.Recompute == Selective:
-		c.again = p.coreSeconds(layer, pool, team, c.forward)
+		c.again = p.coreSeconds(layer, t, team, c.forward)
 	}
 	return c, nil
 }
 
 // coreSeconds returns what computing the core of a layer again takes: of a measured
 // layer its part of the FLOPs, else by roofline.
-func (p *Problem) coreSeconds(l *workloads.Layer, pool *hw.Pool, team int, forward float64) float64 {
-	if prof := l.Profile(pool.Device.Name); prof != nil && len(prof.Points) > 0 {
-		if l.FLOPs == 0 {
-			return 0
+func (p *Problem) coreSeconds(l *workloads.Layer, t, team int, forward float64) float64 {
+	core, most := p.ownCore(l, team), 0.0
+	for _, m := range p.workers(t) {
+		seconds := 0.0
+		if prof := l.Profile(m.pool.Device.Name); prof != nil && len(prof.Points) > 0 {
+			if l.FLOPs > 0 {
+				seconds = forward * l.Core.FLOPs / l.FLOPs
+			}
+		} else {
+			own, err := m.pool.Device.Compute(core.FLOPs*m.samples, core.Traffic*m.samples*float64(elementBytes(p.Precision)), p.Precision)
+			if err != nil {
+				panic(err) // the layer itself has been timed
+			}
+			seconds = own * p.micro / p.chunk()
 		}
-		return forward * l.Core.FLOPs / l.FLOPs
+		most = max(most, seconds)
 	}
-	core, chunk := p.ownCore(l, team), p.chunk()
-	seconds, err := pool.Device.Compute(core.FLOPs*chunk, core.Traffic*chunk*float64(elementBytes(p.Precision)), p.Precision)
-	if err != nil {
-		panic(err) // the layer itself has been timed
-	}
-	return min(forward, seconds*p.micro/chunk)
+	return min(forward, most)
 }
 
 // chunk is how many samples layers are timed for.
@@ -302,8 +336,9 @@ func (p *Problem) gatherParams(pool, replicas int, bytes float64) float64 {
 func (p *Problem) allReduce(pool, replicas int, bytes float64) float64 {
 	node := &p.Cluster.Pools[pool].Node
 	inside := replicas <= p.perNode[pool]
+	ranks := replicas * p.Cluster.Pools[pool].Group()
 	if inside {
-		if s, ok := p.measured(pool, replicas, bytes); ok {
+		if s, ok := p.measured(pool, ranks, bytes); ok {
 			return s
 		}
 	}
@@ -311,9 +346,9 @@ func (p *Problem) allReduce(pool, replicas int, bytes float64) float64 {
 		return p.collective(pool, replicas).Seconds(bytes)
 	}
 	if inside && node.PeerLink.Bandwidth > 0 {
-		return network.RingAllReduce(bytes, replicas, node.PeerLink.Bandwidth, node.PeerLink.Latency)
+		return network.RingAllReduce(bytes, ranks, node.PeerLink.Bandwidth, node.PeerLink.Latency)
 	}
-	return network.RingAllReduce(bytes*float64(p.inNode(pool)), replicas, node.NIC.Bandwidth, node.NIC.Latency)
+	return network.RingAllReduce(bytes*float64(p.inNode(pool)), ranks, node.NIC.Bandwidth, node.NIC.Latency)
 }
 
 // inNode returns how many devices of a replica are in one node.

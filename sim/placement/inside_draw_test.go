@@ -5,6 +5,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/workloads"
 )
 
@@ -37,10 +39,21 @@ func drawInside(t *rapid.T, r *rand.Rand, s *Spec) {
 	for i := range s.Tensor {
 		s.Tensor[i] = 1
 		pool := &s.Cluster.Pools[i]
+		if pool.Device.Kind.Accelerator() && rapid.IntRange(0, 3).Draw(t, "group") == 0 {
+			other := gpuType("other")
+			other.Peak = map[hw.Precision]unit.FLOPS{hw.FP32: 5e12, hw.FP16: 5e12}
+			other.Memory.Capacity = pool.Device.Memory.Capacity / 2
+			price := pool.Price
+			grouped := pool.Grouped(other)
+			if grouped.Price = price; CheckGroup(&grouped, s.Sync) == nil {
+				*pool = grouped
+			}
+		}
 		if n := rapid.IntRange(2, 4).Draw(t, "tensor parallel"); CheckTeam(pool, n, s.Sync) == nil {
 			s.Tensor[i] = n
 		}
 	}
+	s.Shares = rapid.SampledFrom([]Shares{"", Even}).Draw(t, "shares")
 	s.SequenceParallel = rapid.Bool().Draw(t, "sequence parallel")
 	if rapid.Bool().Draw(t, "pieces") {
 		s.ReplicaBatch = s.Batch / s.Microbatches / rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "pieces of a micro-batch")

@@ -61,7 +61,7 @@ func (o *router) windowed(pool, a, b, k, following int) int {
 			st.gathered, st.scratch = max(st.gathered, c.gathered), max(st.scratch, c.scratch)
 		}
 	}
-	if st.need(k) <= p.memory[pool] {
+	if p.need(&st, k) <= p.memory[pool] {
 		return k
 	}
 	ev := o.r.ev

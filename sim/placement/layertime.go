@@ -13,10 +13,20 @@ import (
 // micro-batch on one replica of a pool, of team devices: a measured profile wins, else
 // the roofline, with the rows of its tables gathered beside it. Backward is a
 // multiple of forward's work; the overhead is paid once in each direction. A measured
-// layer takes as much less on several devices as each has less to do.
-func (p *Problem) layerTime(l *workloads.Layer, pool *hw.Pool, team int) (forward, backward float64, err error) {
+// layer takes as much less on several devices as each has less to do. Unlike devices wait
+// for each other after every layer.
+func (p *Problem) layerTime(l *workloads.Layer, t int) (forward, backward float64, err error) {
 	chunk := p.chunk()
-	forward, backward, err = p.chunkTime(l, pool, team, chunk)
+	for _, m := range p.workers(t) { // a group is done when its last device is
+		if m.samples == 0 {
+			continue
+		}
+		f, b, err := p.chunkTime(l, m.pool, p.Team(t), m.samples)
+		if err != nil {
+			return 0, 0, err
+		}
+		forward, backward = max(forward, f), max(backward, b)
+	}
 	if chunk != p.micro {
 		forward, backward = forward*p.micro/chunk, backward*p.micro/chunk
 	}

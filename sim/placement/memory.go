@@ -20,7 +20,11 @@ func (m Memory) Total() unit.Bytes {
 // need returns the bytes that stage i asks of each device of k replicas: dense
 // parameters are replicated unless ZeRO has them divided, activations and tables are
 // shared, in whole bytes. It never rises with k.
-func (st *stage) need(k int) float64 {
+func (p *Problem) need(st *stage, k int) float64 {
+	if p.members[st.pool] != nil {
+		_, need := p.tightest(st, k)
+		return need
+	}
 	return st.weights + st.gathered + math.Ceil((st.act+st.scratch)/float64(k)) + math.Ceil(st.table/float64(k)) +
 		math.Ceil((st.sharded-st.gathered)/float64(k))
 }
@@ -50,20 +54,23 @@ func (ev *Evaluator) hostFloor(i int) int {
 func (ev *Evaluator) deviceFloor(i int) int {
 	st := &ev.stages[i]
 	capacity := ev.p.memory[st.pool]
-	if st.need(1) <= capacity {
+	if ev.p.need(st, 1) <= capacity {
 		return 1
 	}
 	weights := st.weights + st.gathered
 	least := (st.table + st.act + st.scratch + st.sharded - st.gathered) / (capacity - weights) // before rounding up to bytes
 	count := ev.p.count[st.pool]
-	if weights >= capacity || st.need(math.MaxInt32) > capacity {
+	if ev.p.members[st.pool] != nil {
+		least = 0 // devices of a group differ
+	}
+	if weights >= capacity || ev.p.need(st, math.MaxInt32) > capacity {
 		return 0
 	}
 	if least > float64(count) {
 		return int(min(math.Ceil(least), math.MaxInt32))
 	}
 	for k := max(1, int(least)); k <= count; k++ {
-		if st.need(k) <= capacity {
+		if ev.p.need(st, k) <= capacity {
 			return k
 		}
 	}
@@ -73,10 +80,15 @@ func (ev *Evaluator) deviceFloor(i int) int {
 // memoryOf returns the memory of each device of k replicas of stage i.
 func (ev *Evaluator) memoryOf(i, k int) Memory {
 	st := &ev.stages[i]
+	share, capacity, n := 1.0, ev.p.memory[st.pool], float64(k)
+	if ev.p.members[st.pool] != nil { // of the device that has the least left
+		at, _ := ev.p.tightest(st, k)
+		share, capacity, n = at.share, capacity-at.lacks, float64(k*len(ev.p.members[st.pool]))
+	}
 	m := Memory{
-		Activations: wholeBytes((st.act + st.scratch) / float64(k)),
-		Tables:      wholeBytes(st.table / float64(k)),
-		Capacity:    wholeBytes(ev.p.memory[st.pool]),
+		Activations: wholeBytes((st.act + st.scratch) * share / float64(k)),
+		Tables:      wholeBytes(st.table / n),
+		Capacity:    wholeBytes(capacity),
 	}
 	weight, gradient, optimizer := ev.p.paramBytes()
 	params := ev.params(i)
@@ -89,9 +101,9 @@ func (ev *Evaluator) memoryOf(i, k int) Memory {
 	}
 	// What is divided is rounded up to bytes together, as in need.
 	sum, so := 0.0, unit.Bytes(0)
-	for n, u := range uses[:ev.p.Zero] {
-		if sum += params * float64(u.each) / float64(k); n == ev.p.Zero-1 {
-			sum = (st.sharded - st.gathered) / float64(k)
+	for i, u := range uses[:ev.p.Zero] {
+		if sum += params * float64(u.each) / n; i == ev.p.Zero-1 {
+			sum = (st.sharded - st.gathered) / n
 		}
 		*u.bytes = wholeBytes(sum) - so
 		so += *u.bytes
@@ -120,7 +132,7 @@ func (p *Problem) Kept(pl *Plan) (kept, again []float64) {
 	kept = make([]float64, pl.Segment[len(pl.Segment)-1]+1)
 	again = make([]float64, len(kept))
 	for l, t := range pl.Scheme {
-		replicas := float64(pl.Stages[pl.StageOf[l]].Replicas)
+		replicas := float64(pl.Stages[pl.StageOf[l]].Replicas) / pl.Stages[pl.StageOf[l]].Share
 		act := p.work[int(t)*p.layers+l].act / replicas
 		g := pl.Segment[l]
 		again[g] = max(again[g], p.costs[int(t)*p.layers+l].scratch/replicas)

@@ -241,7 +241,7 @@ func twinPay(p *Problem, want *stage, sc Scheme, stageOf []int, from, i int) {
 	bytes, seconds := twinSent(p, from, reads, &back)
 	if stageOf[from] == i || bytes+seconds > 0 {
 		want.measured += m * seconds * (1 + back)
-		want.out[hostClass] += m * bytes / (float64(pool.Node.HostLink.Bandwidth) * float64(p.Team(want.pool))) * (1 + back)
+		want.out[hostClass] += m * bytes / (float64(pool.Node.HostLink.Bandwidth) * float64(p.unit(want.pool))) * (1 + back)
 	}
 }
 
@@ -314,7 +314,7 @@ func TestMemoryByHand(t *testing.T) {
 		if got := ev.memoryOf(i, 4).Tables; got != c.want.Tables/4 {
 			t.Errorf("%s: 4 devices hold %v of tables each, want a quarter of %v", c.name, got, c.want.Tables)
 		}
-		if need := ev.stages[i].need(1); need != float64(c.want.Total()) {
+		if need := p.need(&ev.stages[i], 1); need != float64(c.want.Total()) {
 			t.Errorf("%s: needs %v, the plan shows %v", c.name, need, float64(c.want.Total()))
 		}
 	}
@@ -364,7 +364,7 @@ func TestMemoryFloor(t *testing.T) {
 		{200, 200, 0, 1, 16, 0}, {200, 201, 0, 0, 16, 0}, {100, 100, 1, 0, 16, 0}, {200, 100, 0, 1000, 4, 10}, {201, 200, 2, 2, 16, 0},
 		{202, 200, 3, 2, 16, 3},
 	} {
-		ev := &Evaluator{p: &Problem{memory: []float64{float64(c.capacity)}, count: []int{c.count}},
+		ev := &Evaluator{p: &Problem{members: make([][]member, 1), memory: []float64{float64(c.capacity)}, count: []int{c.count}},
 			stages: []stage{{weights: float64(c.weights), act: float64(c.act), table: float64(c.table)}}}
 		if got := ev.memoryFloor(0); got != c.want {
 			t.Errorf("%+v: %d", c, got)

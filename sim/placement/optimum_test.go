@@ -90,7 +90,7 @@ func TestMoreDevicesNeverHurt(t *testing.T) {
 		if !before.Feasible {
 			return // how far a miss is depends on the steps that were tried
 		}
-		pool.Count++
+		pool.Count += pool.Group()
 		if after := best(s).Fitness; after.Value < before.Value*(1-max(1e-12, nearness(policy))) {
 			t.Fatalf("one more device of %s: %+v becomes %+v", pool.Name, before, after)
 		}

@@ -134,6 +134,9 @@ func TestRecurrence(t *testing.T) {
 		switch s.Sync {
 		case Server:
 			s.Tensor, s.Zero = nil, 0
+			for i := range s.Cluster.Pools {
+				s.Cluster.Pools[i].Members = nil
+			}
 		case NoSync:
 			s.Zero = 0
 		}

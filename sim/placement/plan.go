@@ -30,6 +30,8 @@ type Stage struct {
 	Devices     int
 	Replicas    int        // of Devices / Tensor devices each
 	Tensor      int        // devices that compute every layer of a replica together
+	Share       float64    // of a replica's samples that the device has whose Memory is given
+	Samples     []int      // per device of a group of unlike ones: of what a replica takes at a time; nil: they are alike
 	StepTime    float64    // closed-form seconds per step when nothing makes it wait
 	Fetch       float64    // seconds in which its slot tables get the rows of a warm round
 	Cycle       float64    // seconds in which the slowest phase of that is through with a round
@@ -72,12 +74,12 @@ func (ev *Evaluator) PlanDevices(s Scheme, devices []int) (*Plan, error) {
 		return nil, fmt.Errorf("devices = %v names %d stages; the scheme merges into %d", devices, len(devices), len(ev.stages))
 	}
 	for i, k := range devices {
-		team := ev.p.Team(ev.stages[i].pool)
-		if k%team != 0 {
-			return nil, fmt.Errorf("devices = %v: stage %d is on pool %q, where a replica has tensor_parallel = %d devices; %d is no multiple of that",
-				devices, i+1, ev.p.Cluster.Pools[ev.stages[i].pool].Name, team, k)
+		unit := ev.p.unit(ev.stages[i].pool)
+		if k%unit != 0 {
+			return nil, fmt.Errorf("devices = %v: stage %d is on pool %q, where a replica has %d devices; %d is no multiple of that",
+				devices, i+1, ev.p.Cluster.Pools[ev.stages[i].pool].Name, unit, k)
 		}
-		ev.best[i] = k / team
+		ev.best[i] = k / unit
 	}
 	return ev.spell(s, ev.given()), nil
 }
@@ -108,7 +110,7 @@ func (ev *Evaluator) given() Fitness {
 	seconds, over := 0.0, 0.0
 	for i := range ev.stages {
 		st, k := &ev.stages[i], ev.best[i]
-		if need := st.need(k); need > p.memory[st.pool] {
+		if need := p.need(st, k); need > p.memory[st.pool] {
 			return infeasible(memory, need/p.memory[st.pool])
 		}
 		if least := ev.hostFloor(i); k < least {
@@ -148,11 +150,12 @@ func (ev *Evaluator) spell(s Scheme, f Fitness) *Plan {
 	for i := range pl.Stages {
 		st, k := &ev.stages[i], ev.best[i]
 		pl.Stages[i] = Stage{
-			Pool: st.pool, First: st.first, Last: st.last, Devices: k * p.Team(st.pool), Replicas: k, Tensor: p.Team(st.pool),
+			Pool: st.pool, First: st.first, Last: st.last, Devices: k * p.unit(st.pool), Replicas: k, Tensor: p.Team(st.pool),
 			StepTime: ev.stepTime(i, k), Gather: ev.gatherTime(i, k),
 			Memory: ev.memoryOf(i, k), Weights: ev.denseBytes(i),
 			HostRows: wholeBytes(st.backing), Most: st.most, MostOf: st.mostOf,
 		}
+		pl.Stages[i].Share, pl.Stages[i].Samples = p.sharesOf(st, k)
 		pl.Stages[i].Fetch, pl.Stages[i].Cycle = ev.fetchTimes(i, k)
 		pl.Stages[i].Extract, pl.Stages[i].Update = ev.besideTimes(i, k)
 	}
@@ -208,7 +211,7 @@ func (p *Problem) reason(pl *Plan) string {
 		if t == p.servers && n == p.count[t] {
 			return fmt.Sprintf("its stages on pool %q need all of its %d devices, and the parameter servers at least one", p.Cluster.Pools[t].Name, n)
 		}
-		if has := p.Cluster.Pools[t].Count; n > p.count[t]*p.Team(t) {
+		if has := p.Cluster.Pools[t].Count; n > p.count[t]*p.unit(t) {
 			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, has)
 		}
 	}

@@ -226,6 +226,9 @@ type Problem struct {
 	hostLatency   []float64   // seconds
 	dram          []float64   // host memory of a node, bytes; 0: not known
 	slotted       []int       // layers behind slot tables on accelerators
+	groups        [][]worker  // per pool: the devices of a replica that share its samples
+	members       [][]member  // per pool: the same, as memory sees them; nil: one
+	least         []float64   // per pool: the least share that a device of a replica has
 	reads         []float64   // elements per sample that come into each layer
 	divides       bool        // stages have parts beside those of layerWork: see stage.divide
 	windows       [][]float64 // [segments][segment], for few segments
@@ -264,6 +267,8 @@ func NewProblem(spec Spec) (*Problem, error) {
 	for _, e := range spec.Model.Edges {
 		p.reads[e.To] += e.Elements
 	}
+	p.compileGroups()
+	p.compileMembers()
 	if err := p.compileLayers(); err != nil {
 		return nil, err
 	}

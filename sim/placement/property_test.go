@@ -34,6 +34,12 @@ func copyPools(s *Spec) {
 	for i := range c.Pools {
 		d, h := *c.Pools[i].Device, *c.Pools[i].Host
 		c.Pools[i].Device, c.Pools[i].Host = &d, &h
+		members := slices.Clone(c.Pools[i].Members)
+		for k, m := range members {
+			own := *m
+			members[k] = &own
+		}
+		c.Pools[i].Members = members
 	}
 	s.Cluster = c
 }
@@ -91,7 +97,7 @@ func slower(s Spec, times float64) Spec {
 	s.Model = &model
 	for i := range s.Cluster.Pools {
 		pool := &s.Cluster.Pools[i]
-		for _, d := range []*hw.Device{pool.Device, pool.Host} {
+		for _, d := range append([]*hw.Device{pool.Device, pool.Host}, pool.Members...) {
 			peak := map[hw.Precision]unit.FLOPS{}
 			for k, v := range d.Peak {
 				peak[k] = v / unit.FLOPS(times)

@@ -115,7 +115,7 @@ func bruteForce(ev *Evaluator) (best Fitness) {
 		}
 		st := &ev.stages[i]
 		for k[i] = 1; used[st.pool]+k[i] <= p.count[st.pool]; k[i]++ {
-			if st.need(k[i]) > p.memory[st.pool] || st.most > 0 && k[i] > st.most {
+			if p.need(st, k[i]) > p.memory[st.pool] || st.most > 0 && k[i] > st.most {
 				continue
 			}
 			used[st.pool] += k[i]

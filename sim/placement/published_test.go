@@ -190,7 +190,7 @@ func TestPublishedLoads(t *testing.T) {
 				if got := 1e3 * ev.stepTime(i, 1); math.Abs(got-want[d]) > 1e-12*want[d] {
 					t.Fatalf("%s %v: device %d has a load of %v ms, want %v", name, sc, d, got, want[d])
 				}
-				if got := ev.stages[i].need(1); math.Abs(got-size[d]) > 8*float64(p.layers) {
+				if got := p.need(&ev.stages[i], 1); math.Abs(got-size[d]) > 8*float64(p.layers) {
 					t.Fatalf("%s %v: device %d holds %v bytes, want %v", name, sc, d, got, size[d])
 				}
 				most = max(most, want[d])

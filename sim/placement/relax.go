@@ -421,7 +421,7 @@ func (r *relaxation) fewest(st *stage, t float64) int {
 	ev.stages = ev.stages[:1]
 	ev.stages[0] = *st
 	lo := 1
-	if st.need(1) > r.p.memory[st.pool] || st.backing > 0 {
+	if r.p.need(st, 1) > r.p.memory[st.pool] || st.backing > 0 {
 		if lo = ev.memoryFloor(0); lo == 0 || lo > count || st.most > 0 && lo > st.most {
 			return 0
 		}

@@ -60,7 +60,7 @@ func (p *Problem) share(pool, k int) share {
 func (p *Problem) ports(pool, k int) int {
 	n := p.perNode[pool]
 	if n == 0 {
-		return k * p.Team(pool) / p.Cluster.Pools[pool].Node.Devices
+		return k * p.unit(pool) / p.Cluster.Pools[pool].Node.Devices
 	}
 	return (k + n - 1) / n
 }
