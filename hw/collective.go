@@ -84,9 +84,6 @@ func (c *catalog) loadCollectives() error {
 	return nil
 }
 
-// AllReduces returns the shipped measured all-reduces in the order of their file.
-func AllReduces() []*AllReduce { return load().collectives }
-
 // AllReduceOf returns the measured all-reduce of a device type.
 func AllReduceOf(device string) (*AllReduce, error) {
 	for _, a := range load().collectives {

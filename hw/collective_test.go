@@ -126,7 +126,7 @@ func TestMeasuredAllReduces(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			samples := measured(t, test.folder)
-			a := find(AllReduces(), test.name, func(a *AllReduce) string { return a.Name })
+			a := find(load().collectives, test.name, func(a *AllReduce) string { return a.Name })
 			var fitted []sample
 			var sum, predicted, small float64
 			var others, smalls int

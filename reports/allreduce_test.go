@@ -13,13 +13,13 @@ import (
 
 // measuredAllReduces reads the tables that stand beside the repository where the project
 // is developed.
-func measuredAllReduces(t *testing.T, device, folder string, fitted ...int) AllReduceTable {
+func measuredAllReduces(t *testing.T, device, folder string, fitted ...int) allReduceTable {
 	t.Helper()
 	of, err := hw.AllReduceOf(device)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := AllReduceTable{Of: of, Fitted: fitted}
+	table := allReduceTable{Of: of, Fitted: fitted}
 	for n := 2; n <= 8; n++ {
 		f, err := os.Open(filepath.Join("..", "..", "shared", "data", "vtrain", "allreduce", folder, fmt.Sprintf("AR_GPU%d_1M_1024M_LUT", n)))
 		if err != nil {
@@ -37,7 +37,7 @@ func measuredAllReduces(t *testing.T, device, folder string, fitted ...int) AllR
 					t.Fatal(err)
 				}
 			}
-			table.Times = append(table.Times, AllReduceTime{n, v[0], (v[1] + v[2]) / 2 * 1e-9})
+			table.Times = append(table.Times, allReduceTime{n, v[0], (v[1] + v[2]) / 2 * 1e-9})
 		}
 	}
 	return table
@@ -46,7 +46,7 @@ func measuredAllReduces(t *testing.T, device, folder string, fitted ...int) AllR
 // The shipped picture is what the data and the shipped numbers give.
 func TestAllReducePicture(t *testing.T) {
 	dir := t.TempDir()
-	files, err := WriteAllReduces(dir, []AllReduceTable{
+	files, err := writeAllReduces(dir, []allReduceTable{
 		measuredAllReduces(t, "a100-80", "a100", 2, 8),
 		measuredAllReduces(t, "v100-32", "v100", 2, 3, 4, 5, 6, 7, 8),
 	})

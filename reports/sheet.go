@@ -56,6 +56,13 @@ func (s *Sheet) ofResults() error {
 		s.Name = throughputPlot.Name
 	}
 	var p Plot
+	var names []string
+	for _, p := range Plots() {
+		names = append(names, p.Name)
+	}
+	if !slices.Contains(names, s.Name) {
+		return unknownPlot(s, names)
+	}
 	for _, r := range s.runs {
 		if err := checkFinite(r.Result); err != nil {
 			return fmt.Errorf("%s: %w", r.Label, err)

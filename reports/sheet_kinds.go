@@ -110,7 +110,12 @@ func choose[P any](s *Sheet, plots []P, name func(*P) string, can func(*P, *Run)
 	if s.Name == "" {
 		return nil, fmt.Errorf("%s: there is nothing in it to draw", s.runs[0].Label)
 	}
-	return nil, fmt.Errorf("%s is a %s: it has no plot %q, but %s", s.runs[0].Label, s.runs[0].kind(), s.Name, strings.Join(names, ", "))
+	return nil, unknownPlot(s, names)
+}
+
+// unknownPlot says which plots there are of what is to be drawn.
+func unknownPlot(s *Sheet, names []string) error {
+	return fmt.Errorf("%s is a %s: it has no plot %q, but %s", s.runs[0].Label, s.runs[0].kind(), s.Name, strings.Join(names, ", "))
 }
 
 // hitsCSV writes what plots of a replay show: the curve alone, or all.

@@ -107,7 +107,7 @@ func TestSheetRefuses(t *testing.T) {
 		runs []Run
 		want string
 	}{
-		{"throughputs", []Run{one}, `unknown plot "throughputs"`},
+		{"throughputs", []Run{one}, `here is a run: it has no plot "throughputs", but throughput, stages, `},
 		{"crossover", []Run{one}, "here: plot"},
 		{"throughput", []Run{one, bare}, "there: plot"},
 		{"throughput", nil, "0 results"},

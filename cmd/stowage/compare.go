@@ -88,19 +88,7 @@ func (f *compareFlags) run(c *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
-	var all []*sim.Comparison
-	var errs []error
-	for i, s := range loaded {
-		if i > 0 && c.Context().Err() != nil {
-			errs = append(errs, failed("interrupted: %d of %d scenarios were not compared", len(loaded)-i, len(loaded)))
-			break
-		}
-		r, err := f.one(c, s, len(all) > 0)
-		if r != nil {
-			all = append(all, r)
-		}
-		errs = append(errs, err)
-	}
+	all, errs := each(c, loaded, "compared", func(s *scenarios.Scenario, further bool) (*sim.Comparison, error) { return f.one(c, s, further) })
 	if err := f.printAll(c.OutOrStdout(), all); err != nil {
 		errs = append(errs, failure{err})
 	}

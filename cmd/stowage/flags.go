@@ -42,8 +42,14 @@ func didYouMean(prefix, word string, known []string) string {
 	return ""
 }
 
-// suggestFlag adds the nearest flag to the complaint about an unknown one.
+// suggestFlag adds the nearest flag to the complaint about an unknown one, and says what
+// a flag wants that takes a number.
 func suggestFlag(c *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	var number *strconv.NumError // of the library, where the value is no number
+	if errors.As(err, &value) && errors.As(err, &number) {
+		return fmt.Errorf("--%s %q: want a whole number", value.GetFlag().Name, value.GetValue())
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return err

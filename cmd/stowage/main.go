@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitCode(err)
 }
 
+// helpWidth is how wide what flags do is set in help: as the text above it.
+const helpWidth = 92
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "stowage",
@@ -57,6 +62,7 @@ not be written; 2 the input is wrong.`,
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newInit(), newRun(), newCompare(), newBench(), newReplay(), newPlot(), newCheck(), newList(), newExplain(), newSchema())
 	strictHelp(root)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
 	return root
 }
 

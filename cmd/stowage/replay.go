@@ -92,7 +92,7 @@ Ctrl-C stops it: what has been counted is printed.`,
 	flags.IntVar(&f.sampled, "shards-keys", 0, "most `keys` in that sample, whose rate then falls as it must (0: no bound)")
 	flags.Var(&formatWords{&f.print, &f.format}, "format", "what to print, or the format of the traces, or both with a comma")
 	flags.Var(onceChoice{&f.print}, "print", "what to print, by itself")
-	flags.Var(onceChoice{&f.format}, "trace-format", "the format of the traces, by itself (default by their names)")
+	flags.Var(onceChoice{&f.format}, "trace-format", "the `format` of the traces, by itself: "+strings.Join(f.format.known, ", ")+" (default by their names)")
 	flags.StringVar(&f.column, "column", "", "`name` of the column with the keys, in csv and parquet")
 	flags.StringVarP(&f.out, "out", "o", "", "`folder` for replay.json, replay.csv, report.html and plots")
 	flags.Var(&f.row, "row", "`size` of a slot, as 256B: marks what fits the memory of every accelerator")

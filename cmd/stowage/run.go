@@ -105,23 +105,28 @@ func (f *runFlags) run(c *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
-	var results []*sim.Result
-	var errs []error
+	results, errs := each(c, loaded, "run", func(s *scenarios.Scenario, _ bool) (*sim.Result, error) { return f.one(c, s) })
+	if f.format.value == "bench" {
+		errs = append(errs, reports.Bench(c.OutOrStdout(), results))
+	}
+	return errors.Join(errs...)
+}
+
+// each does something with every scenario, until it is interrupted, and returns what came
+// out, and the errors. Further is whether anything came out of an earlier one.
+func each[R any](c *cobra.Command, loaded []*scenarios.Scenario, done string, one func(s *scenarios.Scenario, further bool) (*R, error)) (results []*R, errs []error) {
 	for i, s := range loaded {
 		if i > 0 && c.Context().Err() != nil {
-			errs = append(errs, failed("interrupted: %d of %d scenarios were not run", len(loaded)-i, len(loaded)))
+			errs = append(errs, failed("interrupted: %d of %d scenarios were not %s", len(loaded)-i, len(loaded), done))
 			break
 		}
-		r, err := f.one(c, s)
+		r, err := one(s, len(results) > 0)
 		if r != nil {
 			results = append(results, r)
 		}
 		errs = append(errs, err)
 	}
-	if f.format.value == "bench" {
-		errs = append(errs, reports.Bench(c.OutOrStdout(), results))
-	}
-	return errors.Join(errs...)
+	return results, errs
 }
 
 // load reads all scenarios before the first one runs, so that a mistake in the

@@ -11,21 +11,21 @@ import (
 	"stowage/hw"
 )
 
-// AllReduceTable is measured all-reduces beside the formula that is fitted to them.
-type AllReduceTable struct {
+// allReduceTable is measured all-reduces beside the formula that is fitted to them.
+type allReduceTable struct {
 	Of     *hw.AllReduce
 	Fitted []int // counts of ranks that the fit has seen; the others are predicted
-	Times  []AllReduceTime
+	Times  []allReduceTime
 }
 
-// AllReduceTime is one measurement.
-type AllReduceTime struct {
+// allReduceTime is one measurement.
+type allReduceTime struct {
 	Ranks          int
 	Bytes, Seconds float64
 }
 
 // Error returns the mean relative error of the formula.
-func (t *AllReduceTable) Error() float64 {
+func (t *allReduceTable) Error() float64 {
 	sum := 0.0
 	for _, m := range t.Times {
 		got, _ := t.Of.Seconds(m.Bytes, m.Ranks)
@@ -37,9 +37,9 @@ func (t *AllReduceTable) Error() float64 {
 // allReducePitch thins measurements out: the next one drawn is so much larger.
 const allReducePitch = 1.3
 
-// WriteAllReduces draws tables into dir as allreduce.svg and allreduce.png, a panel each,
+// writeAllReduces draws tables into dir as allreduce.svg and allreduce.png, a panel each,
 // and returns the paths.
-func WriteAllReduces(dir string, tables []AllReduceTable) (files []string, err error) {
+func writeAllReduces(dir string, tables []allReduceTable) (files []string, err error) {
 	legend := allReduceLegend(tables)
 	p := picture{
 		title: "All-reduces inside a node, measured and modelled",
@@ -58,7 +58,7 @@ func WriteAllReduces(dir string, tables []AllReduceTable) (files []string, err e
 }
 
 // ranksOf returns the counts of ranks in a table, ascending and without gaps.
-func (t *AllReduceTable) ranksOf() (from, to int) {
+func (t *allReduceTable) ranksOf() (from, to int) {
 	from, to = math.MaxInt, 0
 	for _, m := range t.Times {
 		from, to = min(from, m.Ranks), max(to, m.Ranks)
@@ -70,7 +70,7 @@ func allReduceLine(ranks int) draw.LineStyle {
 	return solid(seriesColours[(ranks-2)%len(seriesColours)], 1.4)
 }
 
-func allReduceLegend(tables []AllReduceTable) (items []legendItem) {
+func allReduceLegend(tables []allReduceTable) (items []legendItem) {
 	from, to := math.MaxInt, 0
 	for i := range tables {
 		a, b := tables[i].ranksOf()
@@ -83,7 +83,7 @@ func allReduceLegend(tables []AllReduceTable) (items []legendItem) {
 	return append(items, lineItem("predicted from other counts of ranks", dashed(pencil, 1.4)))
 }
 
-func drawAllReduces(c draw.Canvas, tables []AllReduceTable, legend []legendItem) {
+func drawAllReduces(c draw.Canvas, tables []allReduceTable, legend []legendItem) {
 	var panels []*plot.Plot
 	shares := make([]float64, len(tables))
 	for i := range tables {
@@ -110,7 +110,7 @@ func drawAllReduces(c draw.Canvas, tables []AllReduceTable, legend []legendItem)
 	drawPanels(headed(c, "All-reduces inside a node", "measured and modelled", sub, legend), shares, panels...)
 }
 
-func setAllReduceAxes(p *plot.Plot, t *AllReduceTable) {
+func setAllReduceAxes(p *plot.Plot, t *allReduceTable) {
 	left, right, low, high := math.Inf(1), 0.0, math.Inf(1), 0.0
 	for _, m := range t.Times {
 		left, right = min(left, m.Bytes), max(right, m.Bytes)
@@ -122,7 +122,7 @@ func setAllReduceAxes(p *plot.Plot, t *AllReduceTable) {
 
 // add draws one count of ranks: the formula as a line, dashed if it is a prediction, and
 // measurements as dots.
-func (t *AllReduceTable) add(p *plot.Plot, ranks int) {
+func (t *allReduceTable) add(p *plot.Plot, ranks int) {
 	line := allReduceLine(ranks)
 	predicted := true
 	for _, n := range t.Fitted {
