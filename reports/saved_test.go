@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"stowage/sim"
@@ -123,6 +126,43 @@ func TestTimelineIsOfOneStep(t *testing.T) {
 	r.Timeline = &line
 	if all := render(t, func(w *bytes.Buffer) error { return writeTimeline(w, r) }); !bytes.Equal(one, all) {
 		t.Errorf("got %.600s\nwant %.600s", all, one)
+	}
+}
+
+// Every field of a timeline is kept: a new one that is not fails here.
+func TestTimelineIsKeptWhole(t *testing.T) {
+	fill := func(v reflect.Value) {
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				switch f.Kind() {
+				case reflect.Bool:
+					f.SetBool(true)
+				case reflect.String:
+					f.SetString("x")
+				case reflect.Int, reflect.Int32, reflect.Int64:
+					f.SetInt(int64(i + 1))
+				case reflect.Uint8:
+					f.SetUint(uint64(len(sim.SpanKinds()) - 1))
+				}
+			}
+		}
+	}
+	r := typicalResult()
+	line := &sim.Timeline{Round: 3, From: 1, To: 9, Tracks: make([]sim.Track, 2), Spans: make([]sim.Span, 1)}
+	fill(reflect.ValueOf(&line.Tracks[0]).Elem())
+	fill(reflect.ValueOf(&line.Spans[0]).Elem())
+	line.Spans[0].Track = 0
+	point := sim.MemoryPoint{At: 1, Activations: 2, Buffers: 3}
+	for i := range r.Scheme.Stages {
+		line.Memory = append(line.Memory, sim.StageMemory{Stage: i, Points: []sim.MemoryPoint{point}})
+	}
+	r.Timeline = line
+	data := render(t, func(w *bytes.Buffer) error { return writeTimeline(w, r) })
+	if err := addTimeline(r, data); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(line, r.Timeline, cmpopts.IgnoreUnexported(sim.Span{})); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -34,7 +34,7 @@ type savedTimeline struct {
 	To       time.Duration `json:"to"`
 	Kinds    []string      `json:"kinds"`
 	Tracks   []savedTrack  `json:"tracks"`
-	Spans    [][8]int64    `json:"spans"`
+	Spans    [][9]int64    `json:"spans"`
 	Memory   []savedMemory `json:"memory,omitempty"`
 }
 
@@ -45,6 +45,7 @@ type savedTrack struct {
 	Link        bool   `json:"link,omitempty"`
 	Rows        bool   `json:"rows,omitempty"`
 	Synchronous bool   `json:"synchronous,omitempty"`
+	Trouble     bool   `json:"trouble,omitempty"`
 }
 
 type savedMemory struct {
@@ -52,17 +53,11 @@ type savedMemory struct {
 	Points [][3]int64 `json:"points"`
 }
 
-// spanKinds are all kinds of spans.
-var spanKinds = []sim.SpanKind{
-	sim.SpanForward, sim.SpanBackward, sim.SpanWeight, sim.SpanSync, sim.SpanStall,
-	sim.SpanActivation, sim.SpanGradient, sim.SpanFetch, sim.SpanWriteBack,
-}
-
 // writeTimeline writes the step of r's timeline, whatever else was recorded.
 func writeTimeline(w io.Writer, r *sim.Result) error {
 	line := r.Timeline
-	s := savedTimeline{Scenario: r.Scenario, Seed: r.Seed, Version: r.Version, Round: line.Round, From: line.From, To: line.To, Spans: [][8]int64{}}
-	for _, k := range spanKinds {
+	s := savedTimeline{Scenario: r.Scenario, Seed: r.Seed, Version: r.Version, Round: line.Round, From: line.From, To: line.To, Spans: [][9]int64{}}
+	for _, k := range sim.SpanKinds() {
 		s.Kinds = append(s.Kinds, k.String())
 	}
 	inside := func(x *sim.Span) bool { return x.End > line.From && x.Start < line.To }
@@ -76,12 +71,14 @@ func writeTimeline(w io.Writer, r *sim.Result) error {
 	for i, t := range line.Tracks {
 		number[i] = int64(len(s.Tracks))
 		if used[i] || isStage(&t) {
-			s.Tracks = append(s.Tracks, savedTrack{t.Name, t.Stage, t.To, t.Link, t.Rows, t.Synchronous})
+			s.Tracks = append(s.Tracks, savedTrack{t.Name, t.Stage, t.To, t.Link, t.Rows, t.Synchronous, t.Trouble})
 		}
 	}
 	for i := range line.Spans {
 		if x := &line.Spans[i]; inside(x) {
-			s.Spans = append(s.Spans, [8]int64{number[x.Track], int64(x.Start), int64(x.End), int64(x.Kind), int64(x.Segment), int64(x.To), int64(x.Micro), int64(x.Round)})
+			s.Spans = append(s.Spans, [9]int64{
+				number[x.Track], int64(x.Start), int64(x.End), int64(x.Kind), int64(x.Segment), int64(x.To), int64(x.Micro), int64(x.Round), int64(x.Attempt),
+			})
 		}
 	}
 	for _, m := range memoryOf(r) {
@@ -115,20 +112,20 @@ func addTimeline(r *sim.Result, data []byte) error {
 	}
 	line := &sim.Timeline{Round: s.Round, From: s.From, To: s.To}
 	for _, t := range s.Tracks {
-		line.Tracks = append(line.Tracks, sim.Track{Name: t.Name, Stage: t.Stage, To: t.To, Link: t.Link, Rows: t.Rows, Synchronous: t.Synchronous})
+		line.Tracks = append(line.Tracks, sim.Track{Name: t.Name, Stage: t.Stage, To: t.To, Link: t.Link, Rows: t.Rows, Synchronous: t.Synchronous, Trouble: t.Trouble})
 	}
 	for i, x := range s.Spans {
 		kind := x[3]
 		if x[0] < 0 || x[0] >= int64(len(s.Tracks)) || kind < 0 || kind >= int64(len(s.Kinds)) || x[1] > x[2] {
 			return fmt.Errorf("span %d is of track %d of %d and of kind %d of %d, from %d to %d ns", i, x[0], len(s.Tracks), kind, len(s.Kinds), x[1], x[2])
 		}
-		known := slices.IndexFunc(spanKinds, func(k sim.SpanKind) bool { return k.String() == s.Kinds[kind] })
+		known := slices.IndexFunc(sim.SpanKinds(), func(k sim.SpanKind) bool { return k.String() == s.Kinds[kind] })
 		if known < 0 {
 			return fmt.Errorf("span %d is of an unknown kind, %q", i, s.Kinds[kind])
 		}
 		line.Spans = append(line.Spans, sim.Span{
-			Track: int32(x[0]), Start: time.Duration(x[1]), End: time.Duration(x[2]), Kind: spanKinds[known],
-			Segment: int32(x[4]), To: int32(x[5]), Micro: int32(x[6]), Round: int32(x[7]),
+			Track: int32(x[0]), Start: time.Duration(x[1]), End: time.Duration(x[2]), Kind: sim.SpanKinds()[known],
+			Segment: int32(x[4]), To: int32(x[5]), Micro: int32(x[6]), Round: int32(x[7]), Attempt: int32(x[8]),
 		})
 	}
 	for _, m := range s.Memory {

@@ -37,8 +37,17 @@ const (
 )
 
 // String names a kind.
-func (k SpanKind) String() string {
-	return [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back", "checkpoint", "waiting for repair", "restart", "lost work"}[k]
+func (k SpanKind) String() string { return spanNames[k] }
+
+var spanNames = [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back", "checkpoint", "waiting for repair", "restart", "lost work"}
+
+// SpanKinds returns all kinds in order.
+func SpanKinds() []SpanKind {
+	kinds := make([]SpanKind, len(spanNames))
+	for i := range kinds {
+		kinds[i] = SpanKind(i)
+	}
+	return kinds
 }
 
 // Timeline says what happened when: in one step of a run and whatever else was under
