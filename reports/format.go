@@ -229,7 +229,11 @@ func layerSpan(r *sim.Result, s *sim.Stage) string {
 	return fmt.Sprintf("%s…%s (%d)", first, last, n)
 }
 
-// deviceCount names what a stage runs on: "v100-32 × 4".
+// deviceCount names what a stage runs on: "v100-32 × 4", or where several devices compute
+// every layer together "v100-32 × 2 × 2".
 func deviceCount(s *sim.Stage) string {
+	if n := s.TensorParallel; n > 1 {
+		return fmt.Sprintf("%s × %d × %d", printable(s.Device), s.Devices/n, n)
+	}
 	return fmt.Sprintf("%s × %d", printable(s.Device), s.Devices)
 }
