@@ -9,11 +9,14 @@ import (
 	"stowage/workloads"
 )
 
+// tooMany is of how many devices tables would be too large.
+const tooMany = 64
+
 // jagged is a chain of layers that take unlike times on every pool and send little:
-// any cut may be worth it, and its relaxations keep very many partial routes.
-func jagged(t *testing.T, layers int) Spec {
+// any cut may be worth it, and very many partial routes are as good as each other.
+func jagged(t *testing.T, layers, devices int) Spec {
 	t.Helper()
-	s := spec(&workloads.Model{Name: "jagged"}, cluster(cpuPool("c", 8, 1), gpuPool("g", 8, 2), gpuPool("h", 8, 3), cpuPool("d", 8, 4)))
+	s := spec(&workloads.Model{Name: "jagged"}, cluster(cpuPool("c", devices, 1), gpuPool("g", devices, 2), gpuPool("h", devices, 3), cpuPool("d", devices, 4)))
 	s.Batch, s.Microbatches = 128, 4
 	r := rand.New(rand.NewPCG(5, 5))
 	for range layers {
@@ -38,7 +41,7 @@ func TestBoundEffort(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a second of comparisons")
 	}
-	p := mustProblem(t, jagged(t, 200))
+	p := mustProblem(t, jagged(t, 200, tooMany))
 	s := newSearch(t.Context(), p, Options{})
 	if err := runAllGPU(s); err != nil {
 		t.Fatal(err)
@@ -58,7 +61,7 @@ func TestWhyNotEffort(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a second of comparisons")
 	}
-	s := jagged(t, 200)
+	s := jagged(t, 200, tooMany)
 	s.MinThroughput = 1e9
 	out := mustSearch(t, "exact", mustProblem(t, s), Options{})
 	if out.Fitness.Feasible || !strings.Contains(out.Certificate, "no scheme fits") || !strings.Contains(out.Plan.Reason, "no scheme seen comes to more than ") {
@@ -69,7 +72,7 @@ func TestWhyNotEffort(t *testing.T) {
 // TestStopsInLabels: a search that must end does so while it sets labels.
 func TestStopsInLabels(t *testing.T) {
 	start := time.Now()
-	out := mustSearch(t, "exact", mustProblem(t, jagged(t, 200)), Options{Budget: Budget{Time: 300 * time.Millisecond}})
+	out := mustSearch(t, "exact", mustProblem(t, jagged(t, 200, tooMany)), Options{Budget: Budget{Time: 300 * time.Millisecond}})
 	if took := time.Since(start); out.Stopped == "" || took > 20*time.Second { // it took minutes
 		t.Errorf("stopped by %q after %v", out.Stopped, took)
 	}

@@ -186,12 +186,15 @@ func wildCaps(r *rand.Rand, s *Spec, f Fitness) {
 // TestExactWild: whatever the problem, exact finds what exhaustive finds, and no
 // bound is below it.
 func TestExactWild(t *testing.T) {
-	defer func(was int) { exactEnumerates, exactClimbs = was, true }(exactEnumerates)
+	defer func(was, counts int) {
+		exactEnumerates, exactClimbs, countsPerComparison = was, true, counts
+	}(exactEnumerates, countsPerComparison)
 	feasible, capped, open, refused := 0, 0, 0, 0
 	for i := *wildSeed; i < *wildSeed+*wild; i++ {
 		r := rand.New(rand.NewPCG(uint64(i), 5))
 		s, fidelity := wildSpec(r)
 		exactEnumerates, exactClimbs = oneOf(r, 0, 0, 0, 1<<17), r.IntN(3) == 0
+		countsPerComparison = oneOf(r, countsPerComparison, 1<<60) // all by tables
 		p, err := NewProblem(s)
 		if err != nil { // schedules and merges that do not go together
 			if refused++; refused > 100+*wild/5 {

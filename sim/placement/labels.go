@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"errors"
 	"math"
 	"slices"
 )
@@ -74,9 +75,35 @@ func (o *router) windowed(pool, a, b, k, following int) int {
 	return max(k, floor)
 }
 
-// search sets labels from the last layer to the first and returns the cheapest
-// complete route within the bounds.
+// search returns the cheapest route within the bounds: by labels, and by tables where
+// they turn out to be less work.
 func (o *router) search() (*route, error) {
+	end := 0
+	if o.tables != nil {
+		end = o.effort.done + 1 + o.tables.work()/countsPerComparison
+	}
+	rt, err := o.label(end)
+	if !errors.Is(err, errTables) {
+		return rt, err
+	}
+	if !o.effort.spend(o.tables.work() / countsPerComparison) {
+		return nil, o.effort.over
+	}
+	if rt, err = o.tables.search(); errors.Is(err, errCounting) {
+		return o.label(0)
+	}
+	return rt, err
+}
+
+// countsPerComparison is how many counts of tables are compared in the time of two labels.
+var countsPerComparison = 4 // tests raise it, so that all is done by tables
+
+// errTables: labels have taken as much work as tables would.
+var errTables = errors.New("too many labels")
+
+// label sets labels from the last layer to the first and returns the cheapest complete
+// route. It gives up after so many comparisons of a search; 0: never.
+func (o *router) label(end int) (*route, error) {
 	p, r := o.r.p, o.r
 	o.labels = o.labels[:0]
 	for i := range o.lists {
@@ -96,6 +123,9 @@ func (o *router) search() (*route, error) {
 				}
 				if o.effort.over != nil {
 					return nil, o.effort.over
+				}
+				if end > 0 && o.effort.done > end {
+					return nil, errTables
 				}
 			}
 		}

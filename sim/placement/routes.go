@@ -71,6 +71,7 @@ type router struct {
 	ends   []float64 // [node*(layers+1) + cut]: cheapest prefix whose last leg ends there; node: pool and face behind
 	from   []int32   // its last leg's first layer and the node it began at: layer*nodes + node
 
+	tables *tables // nil: they cannot be
 	labels []label
 	lists  [][]int32 // [cut*nodes + node]
 	memory []memorySums
@@ -114,6 +115,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	o.ends, o.from = make([]float64, o.nodes*(p.layers+1)), make([]int32, o.nodes*(p.layers+1))
 	o.lists = make([][]int32, (p.layers+1)*o.nodes)
 	o.served = p.servers >= 0 && !r.lanes
+	o.tables = newTables(o)
 	r.prepare()
 	o.sumMemory()
 	return o
