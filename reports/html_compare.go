@@ -134,7 +134,7 @@ func convergenceSection(c *sim.Comparison) section {
 	}
 	if sheet.bound > 0 && sheet.holds(sheet.bound) {
 		k.Caption += " Dashed: no scheme is better."
-		d.add(chartLine{Label: "no scheme is better", Colour: "--c6", Kind: "dashes"}, []point{{at[0], sheet.bound}, {at[len(at)-1], sheet.bound}})
+		d.add(chartLine{Label: "no scheme is better", Colour: "--soft", Kind: "dashes"}, []point{{at[0], sheet.bound}, {at[len(at)-1], sheet.bound}})
 	}
 	s.Parts = chartParts(d.into(k), "; convergence.csv has all")
 	return s
@@ -215,7 +215,7 @@ func paretoSection(c *sim.Comparison) section {
 	// Of several at one cost the fastest, which is added last, has the ring.
 	slices.SortStableFunc(targets, func(a, b point) int { return cmp.Compare(a.y, b.y) })
 	if len(targets) > 0 {
-		d.add(chartLine{Label: "target schemes", Colour: "--c6", Kind: "ring"}, targets)
+		d.add(chartLine{Label: "target schemes", Colour: "--soft", Kind: "ring"}, targets)
 	}
 	d.into(k)
 	k.LogX, k.LogY = wideSpan(k.X, 20), wideSpan(k.ys(), 20)
