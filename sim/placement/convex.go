@@ -211,12 +211,12 @@ func (r *relaxation) alike(t, u int) bool {
 func (r *relaxation) between(pool int, id *ideals, i, j int) stage {
 	p := r.p
 	before, after := id.sets[i], id.sets[j]
-	st, most := stage{pool: pool}, 0.0
+	st, most := stage{common: common{pool: pool}}, 0.0
 	for w := range after {
 		for left := after[w] &^ before[w]; left != 0; left &= left - 1 {
 			l := 64*w + bits.TrailingZeros64(left)
 			if r.domain[l]&(1<<pool) == 0 {
-				return stage{pool: -1}
+				return stage{common: common{pool: -1}}
 			}
 			r.join(&st, l)
 			most = max(most, p.work[pool*p.layers+l].act)

@@ -52,9 +52,11 @@ func (o *router) windowed(pool, a, b, k, following int) int {
 		return k
 	}
 	st := stage{
-		pool: pool, weights: m.weights[b] - m.weights[a], table: m.table[b] - m.table[a], backing: m.backing[b] - m.backing[a],
-		act:     (m.act[b] - m.act[a]) * o.r.windowAfter(following) * (1 - 1e-12),
-		sharded: m.sharded[b] - m.sharded[a],
+		common: common{
+			pool: pool, weights: m.weights[b] - m.weights[a], table: m.table[b] - m.table[a],
+			act: (m.act[b] - m.act[a]) * o.r.windowAfter(following) * (1 - 1e-12),
+		},
+		rare: rare{backing: m.backing[b] - m.backing[a], sharded: m.sharded[b] - m.sharded[a]},
 	}
 	if p.divides {
 		for l := a; l < b; l++ {

@@ -2,22 +2,32 @@ package placement
 
 // stage is the work of one stage of a scheme, summed over its layers.
 type stage struct {
+	common
+	rare
+}
+
+// common is what every stage has.
+type common struct {
 	pool        int
 	first, last int // layers
 
-	serial, parallel             float64              // seconds per step on one device: serial + parallel / k
-	weights, table, act          float64              // bytes; act is weighted by micro-batches in flight
-	sharded, gathered, scratch   float64              // bytes, as in layerCost: of all layers; of the largest
-	most, mostOf                 int                  // devices that can divide its slots, and the layer that says so; 0: any number
-	backing                      float64              // bytes of rows in host memory behind slot tables
-	rows                         rowWork              // of a round
-	gatherSerial, gatherParallel float64              // of serial and parallel: reading rows in the device's own memory
-	out, in                      [linkClasses]float64 // seconds per step through one port
-	measured                     float64              // seconds per step of measured transfers
+	serial, parallel    float64              // seconds per step on one device: serial + parallel / k
+	weights, table, act float64              // bytes; act is weighted by micro-batches in flight
+	out, in             [linkClasses]float64 // seconds per step through one port
+	measured            float64              // seconds per step of measured transfers
 
 	// What the above comes to, once the stage is complete.
 	nic, direct float64 // the busier direction of the network ports; of all other links
 	computeOnly bool    // no port and no fetch counts
+}
+
+// rare is zero unless the problem has slot tables or divides parameters.
+type rare struct {
+	sharded, gathered, scratch   float64 // bytes, as in layerCost: of all layers; of the largest
+	most, mostOf                 int     // devices that can divide its slots, and the layer that says so; 0: any number
+	backing                      float64 // bytes of rows in host memory behind slot tables
+	rows                         rowWork // of a round
+	gatherSerial, gatherParallel float64 // of serial and parallel: reading rows in the device's own memory
 }
 
 // Evaluator computes fitness. It holds scratch memory, so that nothing is
@@ -37,6 +47,10 @@ type Evaluator struct {
 	k, best []int     // devices per stage
 	times   []float64 // seconds per step of every stage at k
 	free    []int     // devices left per pool
+
+	fit, trial []int   // devices per stage with which ev.fitsIn is reached; scratch
+	fitsIn     float64 // seconds per step; +Inf: fit is of another scheme
+
 	load    []float64 // scratch per pool
 	servers int       // parameter servers, with best
 
@@ -50,6 +64,7 @@ func NewEvaluator(p *Problem) *Evaluator {
 		p: p, jump: jumpDevices, stages: make([]stage, 0, n),
 		stageOf: make([]int, n), segment: make([]int, n), poolSeg: make([]int, p.pools), sent: make([]sent, n),
 		k: make([]int, n), best: make([]int, n), times: make([]float64, n),
+		fit: make([]int, n), trial: make([]int, n),
 		free: make([]int, p.pools), load: make([]float64, p.pools),
 	}
 }
@@ -115,7 +130,11 @@ func (ev *Evaluator) open(t, l int) int {
 	}
 	at := len(ev.stages)
 	ev.stages = ev.stages[:at+1] // there is room for a stage a layer
-	ev.stages[at] = stage{pool: t, first: l}
+	st := &ev.stages[at]
+	st.common = common{pool: t, first: l}
+	if ev.p.rare {
+		st.rare = rare{}
+	}
 	return at
 }
 
@@ -162,17 +181,17 @@ func (ev *Evaluator) activations(s Scheme) {
 	if n < len(p.windows) {
 		row = p.windows[n]
 	}
-	window, last := 1.0, -1
-	for l, t := range s {
-		if g := ev.segment[l]; g != last {
-			last = g
-			if row != nil {
-				window = row[g]
-			} else {
-				window = p.window(g, n)
-			}
+	for l, g := 0, 0; l < len(s); g++ {
+		window, work := 0.0, p.work[int(s[l])*p.layers:]
+		if row != nil {
+			window = row[g]
+		} else {
+			window = p.window(g, n)
 		}
-		ev.stages[ev.stageOf[l]].act += window * p.work[int(t)*p.layers+l].act
+		sum := &ev.stages[ev.stageOf[l]].act
+		for ; l < len(s) && ev.segment[l] == g; l++ {
+			*sum += window * work[l].act
+		}
 	}
 }
 

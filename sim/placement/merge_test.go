@@ -365,7 +365,7 @@ func TestMemoryFloor(t *testing.T) {
 		{202, 200, 3, 2, 16, 3},
 	} {
 		ev := &Evaluator{p: &Problem{members: make([][]member, 1), memory: []float64{float64(c.capacity)}, count: []int{c.count}},
-			stages: []stage{{weights: float64(c.weights), act: float64(c.act), table: float64(c.table)}}}
+			stages: []stage{{common: common{weights: float64(c.weights), act: float64(c.act), table: float64(c.table)}}}}
 		if got := ev.memoryFloor(0); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}

@@ -231,6 +231,7 @@ type Problem struct {
 	least         []float64   // per pool: the least share that a device of a replica has
 	reads         []float64   // elements per sample that come into each layer
 	divides       bool        // stages have parts beside those of layerWork: see stage.divide
+	rare          bool        // they have such parts, or layers behind slot tables
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
@@ -272,6 +273,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	if err := p.compileLayers(); err != nil {
 		return nil, err
 	}
+	p.rare = p.divides || slices.ContainsFunc(p.work, func(w layerWork) bool { return w.slotted })
 	return p, p.compileEdges()
 }
 

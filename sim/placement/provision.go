@@ -56,8 +56,11 @@ func (ev *Evaluator) provision() Fitness {
 		ev.times[i] = ev.stepTime(i, ev.k[i])
 	}
 	ev.skip()
-	if p.Objective != Cost && p.MaxCost == 0 {
+	switch {
+	case p.Objective != Cost && p.MaxCost == 0:
 		return ev.top()
+	case p.MaxCost == 0 && p.MaxPrice == 0 && p.MinThroughput == 0 && p.servers < 0:
+		return ev.cheapest()
 	}
 	return ev.climb()
 }
@@ -144,6 +147,38 @@ func (ev *Evaluator) climb() Fitness {
 	return best
 }
 
+// cheapest is climb where only the cost of devices counts.
+func (ev *Evaluator) cheapest() Fitness {
+	p, n := ev.p, len(ev.stages)
+	price, bound, last := ev.priceOf(ev.k), ev.leastCost(), math.Inf(1)
+	best, cost, seconds, near := 0.0, math.Inf(1), 0.0, math.Inf(1)
+	for {
+		b, t := ev.slowest()
+		if !positive(t) {
+			return infeasible(timeless, 1)
+		}
+		// The running price is rounded in another order: it tells only what is clearly dearer.
+		if t < last && price*t <= near*(1+slack) {
+			near = min(near, price*t)
+			c := p.costOf(ev.priceOf(ev.k), t)
+			if value := 1 / c; value > best {
+				best, cost, seconds = value, c, t
+				copy(ev.best[:n], ev.k[:n])
+			}
+		}
+		last = min(last, t)
+		had := ev.k[b]
+		added, ok := ev.raise(b, price)
+		if !ok || p.costOf(bound, 1)*(1-slack) > cost {
+			break
+		}
+		price = added
+		st := &ev.stages[b]
+		bound += float64(ev.k[b]-had) * p.price[st.pool] * st.serial
+	}
+	return p.fitness(seconds, ev.priceOf(ev.best))
+}
+
 // leastCost is below what one step costs, in USD/h x s, with the present devices
 // or more: k devices of a stage are paid for at least its own k serial +
 // parallel, which grows with k.
@@ -218,6 +253,7 @@ func (ev *Evaluator) priceOf(k []int) float64 {
 func (ev *Evaluator) skip() {
 	p := ev.p
 	target := math.Inf(1)
+	ev.fitsIn = target
 	if p.MinThroughput > 0 {
 		if t := float64(p.Batch) / (p.MinThroughput * (1 - slack)); ev.reachable(t) {
 			target = t
@@ -236,7 +272,10 @@ func (ev *Evaluator) skip() {
 	}
 	for i := range ev.stages {
 		if ev.times[i] > target {
-			k := ev.minDevices(i, target)
+			k := ev.fit[i]
+			if ev.fitsIn != target {
+				k = ev.minDevices(i, target)
+			}
 			ev.free[ev.stages[i].pool] -= k - ev.k[i]
 			ev.k[i] = k
 			ev.times[i] = ev.stepTime(i, k)
@@ -281,7 +320,8 @@ func (ev *Evaluator) bisect(from float64) float64 {
 	return hi
 }
 
-// reachable reports whether the pools and the price cap suffice for step time t.
+// reachable reports whether the pools and the price cap suffice for step time t. If they
+// do, it leaves in ev.fit with how many devices.
 func (ev *Evaluator) reachable(t float64) bool {
 	p := ev.p
 	var need [MaxPools]int
@@ -291,6 +331,7 @@ func (ev *Evaluator) reachable(t float64) bool {
 		if k == 0 {
 			return false
 		}
+		ev.trial[i] = k
 		if need[pool] += k - ev.k[i]; need[pool] > ev.free[pool] {
 			return false
 		}
@@ -304,7 +345,11 @@ func (ev *Evaluator) reachable(t float64) bool {
 		}
 		price += ev.serversPrice(n)
 	}
-	return p.affords(price)
+	if !p.affords(price) {
+		return false
+	}
+	ev.fit, ev.trial, ev.fitsIn = ev.trial, ev.fit, t
+	return true
 }
 
 // minDevices returns the fewest devices, at least the present ones and within
@@ -319,6 +364,19 @@ func (ev *Evaluator) minDevices(i int, t float64) int {
 	hi := lo + ev.free[ev.stages[i].pool]
 	if !(ev.stepTime(i, hi) <= t) {
 		return 0
+	}
+	// Computing alone needs so many, if no rounding is in the way.
+	if st := &ev.stages[i]; t > st.serial {
+		if k := min(int(st.parallel/(t-st.serial)), hi-1); k > lo {
+			if ev.stepTime(i, k) <= t {
+				hi = k
+			} else {
+				lo = k
+			}
+		}
+		if lo+1 < hi && ev.stepTime(i, lo+1) <= t {
+			return lo + 1
+		}
 	}
 	for lo+1 < hi { // lo is too slow, hi is not
 		if mid := (lo + hi) / 2; ev.stepTime(i, mid) <= t {

@@ -268,7 +268,7 @@ type span struct {
 // begin makes the span empty.
 func (s *span) begin(r *relaxation, pool, first int) {
 	s.r, s.pool, s.first, s.end, s.nearIn = r, pool, first, first, traffic{}
-	s.st = stage{pool: pool, first: first}
+	s.st = stage{common: common{pool: pool, first: first}}
 	s.in = zeroed(s.in, len(r.faces[pool]))
 	if len(s.got) < r.p.layers {
 		s.got = make([]sent, r.p.layers)
