@@ -32,6 +32,7 @@ type assignment struct {
 	load, paid []float64   // [layer*pools + pool]: seconds on all devices; USD/h x s at least
 	dual       []weighting // bounds
 	least      []float64   // per layer: paid of it and those behind it
+	whole      *packing    // a bound on whole layers; nil: too many are unlike
 
 	at    []laid   // per layer and pool: the pool's stage before the layer is placed
 	got   []sent   // [layer*pools + pool]: what the layer sends to the pool's stage
@@ -56,7 +57,10 @@ func (s *search) exactByType() error {
 		return err
 	}
 	a := s.newAssignment()
-	err := a.place(0)
+	var err error
+	if a.whole == nil || a.whole.fits(a.limit()) {
+		err = a.place(0)
+	}
 	switch {
 	case err != nil:
 		s.prove(a.root(), fmt.Sprintf("no scheme is better than this bound: layers spread over all devices in parts; %d were placed", a.nodes))
@@ -143,6 +147,7 @@ func (s *search) newAssignment() *assignment {
 		a.least[l] = a.least[l+1] + slices.Min(a.paid[l*p.pools:(l+1)*p.pools])
 	}
 	a.weigh()
+	a.whole = newPacking(a)
 	return a
 }
 
@@ -227,6 +232,9 @@ func (a *assignment) root() float64 {
 	seconds := 0.0
 	for _, w := range a.dual {
 		seconds = max(seconds, w.rest[0])
+	}
+	if a.whole != nil {
+		seconds = a.whole.least(seconds)
 	}
 	return a.p.best(a.s.opt.Fidelity, max(seconds, a.p.fluidTime()), a.least[0])
 }
