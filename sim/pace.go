@@ -10,8 +10,8 @@ import (
 
 // pace is how much longer than planned things take, by time: a factor from each time on.
 type pace struct {
-	windows []window
-	edges   []time.Duration // where the factor changes, in order
+	sets  [][]window      // each of something that everything waits for: the slowest one counts
+	edges []time.Duration // where the factor changes, in order
 }
 
 // window is a factor from one time until another.
@@ -21,12 +21,16 @@ type window struct {
 	factor                float64
 }
 
-func newPace(windows []window) pace {
-	p := pace{windows: windows}
-	for _, w := range windows {
-		p.edges = append(p.edges, w.from)
-		if w.until > 0 {
-			p.edges = append(p.edges, w.until)
+func newPace(sets ...[]window) (p pace) {
+	for _, windows := range sets {
+		if len(windows) > 0 {
+			p.sets = append(p.sets, windows)
+		}
+		for _, w := range windows {
+			p.edges = append(p.edges, w.from)
+			if w.until > 0 {
+				p.edges = append(p.edges, w.until)
+			}
 		}
 	}
 	slices.Sort(p.edges)
@@ -40,15 +44,20 @@ func (w *window) has(at time.Duration, round int) bool {
 		round >= w.fromRound && (w.untilRound == 0 || round < w.untilRound)
 }
 
-// factor is the product of the windows that hold at a time.
+// factor is the product of the windows that hold at a time, of the set in which it is
+// largest, and at least 1.
 func (p *pace) factor(at time.Duration, round int) float64 {
-	f := 1.0
-	for i := range p.windows {
-		if w := &p.windows[i]; w.has(at, round) {
-			f *= w.factor
+	most := 1.0
+	for _, windows := range p.sets {
+		f := 1.0
+		for i := range windows {
+			if w := &windows[i]; w.has(at, round) {
+				f *= w.factor
+			}
 		}
+		most = max(most, f)
 	}
-	return f
+	return most
 }
 
 // takes returns how long something takes that begins at a time and would take

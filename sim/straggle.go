@@ -50,7 +50,7 @@ func newSlowStage(t *Trouble, stage int, s seat) (slow slowStage) {
 	cuts = slices.Compact(cuts)
 	for k := range len(cuts) - 1 {
 		g := newSlowGroup(t, stage, s, cuts[k])
-		if len(g.pace.windows) == 0 && g.rng == nil {
+		if len(g.pace.sets) == 0 && g.rng == nil {
 			slow.healthy = true
 			continue
 		}

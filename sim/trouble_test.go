@@ -300,6 +300,52 @@ func TestWeakPortSlowsSynchronisation(t *testing.T) {
 	}
 }
 
+// Every node of a stage carries its part of what goes over their ports: two weak ones
+// hold it up as one does, and two entries on one port multiply.
+func TestWeakPortsOfOneStage(t *testing.T) {
+	job := twoNodes(t)
+	port := func(node int, factor float64) WeakLink { return WeakLink{Pool: 0, Node: node, Factor: factor} }
+	end := func(links ...WeakLink) time.Duration {
+		job.Trouble = &Trouble{Links: links}
+		return train(t, job).End
+	}
+	half, quarter := end(port(0, 0.5)), end(port(0, 0.25))
+	if half <= end() || quarter <= half {
+		t.Fatalf("a weak port changes nothing: %v, %v", half, quarter)
+	}
+	for what, c := range map[string]struct{ got, want time.Duration }{
+		"all nodes":              {end(port(-1, 0.5)), half},
+		"each node":              {end(port(0, 0.5), port(1, 0.5)), half},
+		"a node twice":           {end(port(0, 0.5), port(0, 0.5)), quarter},
+		"all nodes and one more": {end(port(-1, 0.5), port(1, 0.5)), quarter},
+		"the weakest":            {end(port(1, 0.25), port(0, 0.5)), quarter},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %v, want %v", what, c.got, c.want)
+		}
+	}
+}
+
+// twoNodes is a stage of four devices on two nodes, which synchronise a layer's gradients.
+func twoNodes(t *testing.T) Job {
+	t.Helper()
+	pool := machine("a", 4)
+	pool.Node.Devices = 2
+	m, scheme := chainOf(us)
+	m.Layers[0].Params = 1000
+	spec := specOf(m, pool)
+	spec.Batch, spec.Microbatches, spec.Sync = 4, 1, placement.Ring
+	p, err := placement.NewProblem(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pl, err := placement.NewEvaluator(p).PlanDevices(scheme, []int{4})
+	if err != nil || !pl.Fitness.Feasible {
+		t.Fatal(err, pl.Reason)
+	}
+	return Job{Problem: p, Plan: pl, Rounds: 2}
+}
+
 // embeddedLoss is a job with a slot table for tests of losses.
 func embeddedLoss(t rapid.TB, rounds int) Job {
 	keys := make([]uint32, 4*rounds)

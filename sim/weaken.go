@@ -20,11 +20,11 @@ type weakening struct {
 	syncs []pace // per stage, without a network: of synchronisation among nodes
 }
 
-// weakLink is a link and what is left of its bandwidth, as a pace of 1/factor.
+// weakLink is a link and how much longer bytes take on it.
 type weakLink struct {
 	id       network.LinkID
 	capacity unit.Rate
-	left     pace
+	slow     pace
 }
 
 // newWeakening finds the links of a run's trouble; nil: it is about none. Capacities of
@@ -34,23 +34,13 @@ func newWeakening(t *training) (*weakening, error) {
 		return nil, nil
 	}
 	w := &weakening{e: t.e, net: t.wires.net}
-	by := map[network.LinkID][]window{}
-	add := func(id network.LinkID, l *WeakLink) {
-		by[id] = append(by[id], window{from: l.From, until: l.Until, factor: l.Factor})
-	}
-	for i := range t.job.Trouble.Links {
-		l := &t.job.Trouble.Links[i]
-		ids, err := t.wires.named(l)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids {
-			add(id, l)
-		}
+	slow, err := t.wires.weak()
+	if err != nil {
+		return nil, err
 	}
 	for id := range network.LinkID(t.wires.net.Links()) { // in their order
-		if len(by[id]) > 0 {
-			w.links = append(w.links, weakLink{id, t.wires.net.Capacity(id), newPace(by[id])})
+		if p, ok := slow[id]; ok {
+			w.links = append(w.links, weakLink{id, t.wires.net.Capacity(id), p})
 		}
 	}
 	for i := range w.links {
@@ -68,7 +58,7 @@ func (w *weakening) start() {
 	defer w.e.Enter(w.e.Enter(w.scope))
 	for i := range w.links {
 		l := &w.links[i]
-		for _, at := range l.left.edges {
+		for _, at := range l.slow.edges {
 			if at > 0 {
 				w.e.After(at, func() { w.set(l) })
 			}
@@ -77,7 +67,7 @@ func (w *weakening) start() {
 }
 
 func (w *weakening) set(l *weakLink) {
-	w.net.SetCapacity(l.id, l.capacity*unit.Rate(l.left.factor(w.e.Now(), 0)))
+	w.net.SetCapacity(l.id, l.capacity/unit.Rate(l.slow.factor(w.e.Now(), 0)))
 }
 
 // sync is the hook for gradients that are synchronised by their time: without a network.
@@ -87,35 +77,67 @@ func (w *weakening) sync(stage int, alone time.Duration, done func()) {
 	w.e.After(w.syncs[stage].takes(float64(alone), now, 0), done)
 }
 
-// named returns the links that trouble is about.
-func (w *wires) named(l *WeakLink) ([]network.LinkID, error) {
-	switch {
-	case w.topology != nil && l.Name != "":
+// weak returns the links that trouble is about.
+func (w *wires) weak() (map[network.LinkID]pace, error) {
+	slow := map[network.LinkID]pace{}
+	if w.topology == nil {
+		for i := range w.job.Trouble.Links {
+			if name := w.job.Trouble.Links[i].Name; name != "" {
+				return nil, fmt.Errorf("trouble: link %q: without cluster.network links have no names", name)
+			}
+		}
+		for at, id := range w.ids {
+			if p := w.ports(at.stage); at.class == placement.NIC && len(p.sets) > 0 {
+				slow[id] = p
+			}
+		}
+		return slow, nil
+	}
+	by := map[network.LinkID][]window{}
+	for i := range w.job.Trouble.Links {
+		l := &w.job.Trouble.Links[i]
 		ids := w.topology.graph.Named(l.Name)
-		if len(ids) == 0 {
+		if l.Name == "" {
+			ids = w.topology.graph.Ports(l.Pool, l.Node)
+		} else if len(ids) == 0 {
 			return nil, fmt.Errorf("trouble: the network has no link %q", l.Name)
 		}
-		return ids, nil
-	case w.topology != nil:
-		return w.topology.graph.Ports(l.Pool, l.Node), nil
-	case l.Name != "":
-		return nil, fmt.Errorf("trouble: link %q: without cluster.network links have no names", l.Name)
-	}
-	var ids []network.LinkID
-	for at, id := range w.ids {
-		if at.class == placement.NIC && w.on(at.stage, l) {
-			ids = append(ids, id)
+		for _, id := range ids {
+			by[id] = append(by[id], l.window())
+			slow[id] = newPace(by[id])
 		}
 	}
-	slices.Sort(ids)
-	return ids, nil
+	return slow, nil
 }
 
-// on reports whether a stage has a device on the nodes that trouble is about.
-func (w *wires) on(stage int, l *WeakLink) bool {
+func (l *WeakLink) window() window {
+	return window{from: l.From, until: l.Until, factor: 1 / l.Factor}
+}
+
+// ports returns how much longer bytes take on the ports of a stage's nodes, without a
+// network: every node carries its part of them, and the slowest one counts.
+func (w *wires) ports(stage int) pace {
 	s := w.seats[stage]
 	per := w.job.Problem.Cluster.Pools[s.pool].Node.Devices
-	return s.pool == l.Pool && (l.Node < 0 || l.Node*per < s.first+s.devices && (l.Node+1)*per > s.first)
+	first, last := s.first/per, (s.first+s.devices-1)/per
+	var nodes []int // that differ: each that an entry is about, and one that none is
+	for i := range w.job.Trouble.Links {
+		if l := &w.job.Trouble.Links[i]; l.Pool == s.pool && l.Node >= first && l.Node <= last {
+			nodes = append(nodes, l.Node)
+		}
+	}
+	slices.Sort(nodes)
+	var sets [][]window
+	for _, node := range append(slices.Compact(nodes), -1) {
+		var windows []window
+		for i := range w.job.Trouble.Links {
+			if l := &w.job.Trouble.Links[i]; l.Pool == s.pool && (l.Node < 0 || l.Node == node) {
+				windows = append(windows, l.window())
+			}
+		}
+		sets = append(sets, windows)
+	}
+	return newPace(sets...)
 }
 
 // weakSyncs returns how much longer the synchronisation of each stage takes that goes
@@ -125,14 +147,9 @@ func (w *wires) weakSyncs() []pace {
 	paces := make([]pace, len(w.job.Plan.Stages))
 	for i := range paces {
 		st := &w.job.Plan.Stages[i]
-		var windows []window
-		for k := range w.job.Trouble.Links {
-			l := &w.job.Trouble.Links[k]
-			if w.on(i, l) && (p.Sync == placement.Server || st.Devices > p.Cluster.Pools[st.Pool].Node.Devices) {
-				windows = append(windows, window{from: l.From, until: l.Until, factor: 1 / l.Factor})
-			}
+		if p.Sync == placement.Server || st.Devices > p.Cluster.Pools[st.Pool].Node.Devices {
+			paces[i] = w.ports(i)
 		}
-		paces[i] = newPace(windows)
 	}
 	return paces
 }
