@@ -380,9 +380,10 @@ func (o *concatOp) work() (work, error) {
 
 // lossOp is a softmax or logistic loss over Elements logits; one number comes out.
 type lossOp struct {
-	Elements int  `toml:"elements"`
-	Split    bool `toml:"split"` // tensor parallelism divides the logits, as those of a linear split by columns
-	Moved    int  `toml:"moved"` // elements read and written for each logit; default 2
+	Elements int     `toml:"elements"`
+	Split    bool    `toml:"split"` // tensor parallelism divides the logits, as those of a linear split by columns
+	Moved    int     `toml:"moved"` // elements read and written for each logit; default 2
+	Kept     float64 `toml:"kept"`  // elements kept for backward, for each logit; default 1
 }
 
 func (o *lossOp) kind() Kind { return Loss }
@@ -398,8 +399,15 @@ func (o *lossOp) work() (work, error) {
 	if err := shapes("moved", moved); err != nil {
 		return work{}, err
 	}
+	if o.Kept < 0 || o.Kept > 1000 {
+		return work{}, fmt.Errorf("kept: %v per logit; 0 to 1000 are accepted", o.Kept)
+	}
+	kept := o.Kept
+	if kept == 0 {
+		kept = 1
+	}
 	n := float64(o.Elements)
-	w := work{flops: lossOps * n, traffic: float64(moved) * n, output: 1, stored: n, backward: elementwiseBackward}
+	w := work{flops: lossOps * n, traffic: float64(moved) * n, output: 1, stored: kept * n, backward: elementwiseBackward}
 	if o.Split { // the maximum, the sum and the target's logit, a number a token each: too few to take more than latency
 		w.split, w.reduce = w.all(), Reduction{Times: 3}
 	}

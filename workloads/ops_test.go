@@ -34,6 +34,7 @@ func TestWorkByHand(t *testing.T) {
 			split: Amounts{FLOPs: 6, Traffic: 12, Stored: 6}}},
 		{"lookup, split", &lookupOp{Vocabulary: 10, Hidden: 4, Tokens: 3, Split: true}, work{traffic: 27, params: 40, output: 12, stored: 3, backward: 2,
 			split: Amounts{Params: 40}, reduce: Reduction{1, 12}}},
+		{"loss, kept", &lossOp{Elements: 4, Kept: 2}, work{flops: 20, traffic: 8, output: 1, stored: 8, backward: 1}},
 		{"loss, split", &lossOp{Elements: 4, Split: true}, work{flops: 20, traffic: 8, output: 1, stored: 4, backward: 1,
 			split: Amounts{FLOPs: 20, Traffic: 8, Stored: 4}, reduce: Reduction{Times: 3}}},
 		{"recurrent", &recurrentOp{In: 3, Hidden: 2, Tokens: 5}, work{flops: 2 * 4 * 2 * 5 * 5, traffic: 15 + 90, params: 4 * (10 + 4), output: 10, stored: 15 + 50, backward: 2}},

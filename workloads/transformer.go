@@ -64,7 +64,8 @@ func (t Transformer) Model(name string) (*Model, error) {
 	// Megatron-LM's cross entropy casts logits to fp32, which counts twice, finds the
 	// maximum, subtracts it, exponentiates, sums up and divides: 19 elements of half
 	// precision read or written for each. Backwards it scales and casts: 7. Both count 13.
-	if err := t.add(m, "loss", true, &lossOp{Elements: t.Vocabulary * t.Sequence, Split: true, Moved: 13}); err != nil {
+	// It keeps them in fp32: 4sbv bytes (Korthikanti et al. 2022, section 4.3).
+	if err := t.add(m, "loss", true, &lossOp{Elements: t.Vocabulary * t.Sequence, Split: true, Moved: 13, Kept: 2}); err != nil {
 		return nil, err
 	}
 	for l := range len(m.Layers) - 1 {
