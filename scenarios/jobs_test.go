@@ -34,6 +34,7 @@ func beside(t *testing.T, change func(name, text string) string) (*Scenario, err
 func TestJobErrors(t *testing.T) {
 	for _, c := range []struct{ in, from, to, want string }{
 		{"shared.toml", `"jobs/bert.toml"`, `"jobs/bart.toml"`, `job[0].scenario: open `},
+		{"shared.toml", `"jobs/bert.toml"`, `"jobs/../shared.toml"`, `job[0].scenario: "jobs/../shared.toml": it is this scenario itself, which runs anyhow: name another one`},
 		{"shared.toml", `scenario = "jobs/bert.toml"`, ``, `job[0]: missing key "scenario" (path of another scenario, e.g. "other.toml")`},
 		{"jobs/bert.toml", `batch        = 512`, `batch        = 511`, `batch: 511 is no multiple of microbatches = 16`},
 		{"jobs/bert.toml", `"right"`, `"write"`, `pool 1 of its cluster is "write" of a100-80, here "right" of a100-80`},

@@ -69,7 +69,7 @@ func parse(name string, data []byte, beside bool) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{doc: doc, f: &f, dir: filepath.Dir(name), sc: &Scenario{}, beside: beside}
+	b := &builder{doc: doc, f: &f, path: name, sc: &Scenario{}, beside: beside}
 	b.sc.Name = f.Name
 	if b.sc.Name == "" {
 		b.sc.Name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
@@ -117,7 +117,7 @@ func isFolder(name string) bool {
 type builder struct {
 	doc    *spec.Document
 	f      *file
-	dir    string
+	path   string // of the scenario's file
 	sc     *Scenario
 	errs   spec.Errors
 	files  []string              // that the scenario refers to
@@ -136,7 +136,7 @@ func (b *builder) missing(path spec.Path, want string) {
 // resolve makes a path of the file relative to the file's folder.
 func (b *builder) resolve(path string) string {
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(b.dir, path)
+		path = filepath.Join(filepath.Dir(b.path), path)
 	}
 	b.files = append(b.files, path)
 	return path

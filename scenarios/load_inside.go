@@ -66,10 +66,10 @@ func (b *builder) teams(at func(key string) spec.Path) {
 	if c == nil {
 		return // it has been complained about
 	}
-	most := 1
+	most, complained := 1, false // about the training's key, which is that of several pools
 	teams := make([]int, len(c.Pools))
 	for i := range c.Pools {
-		path := at("tensor_parallel")
+		path, own := at("tensor_parallel"), spec.Path{"cluster", "pool", i, "tensor_parallel"}
 		teams[i] = 1
 		if err := placement.CheckGroup(&c.Pools[i], b.sc.Problem.Sync); err != nil {
 			key, text, _ := strings.Cut(err.Error(), ": ")
@@ -78,11 +78,12 @@ func (b *builder) teams(at func(key string) spec.Path) {
 		if c.Pools[i].Device.Kind.Accelerator() && c.Pools[i].Group() == 1 {
 			teams[i] = b.f.Training.TensorParallel
 		}
-		if own := (spec.Path{"cluster", "pool", i, "tensor_parallel"}); b.doc.Has(own) {
+		if b.doc.Has(own) {
 			path, teams[i] = own, b.f.Cluster.Pool[i].TensorParallel
 		}
-		if err := placement.CheckTeam(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil {
+		if err := placement.CheckTeam(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil && (b.doc.Has(own) || !complained) {
 			b.fail(path, "%v", err)
+			complained = complained || !b.doc.Has(own)
 		}
 		most = max(most, teams[i])
 	}

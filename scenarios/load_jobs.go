@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 
 	"stowage/hw"
@@ -43,7 +44,12 @@ func (b *builder) jobs() {
 			b.missing(at, `path of another scenario, e.g. "other.toml"`)
 			continue
 		}
-		job, err := loadBeside(b.resolve(b.f.Job[i].Scenario))
+		path := b.resolve(b.f.Job[i].Scenario)
+		if filepath.Clean(path) == filepath.Clean(b.path) {
+			b.fail(at, "%q: it is this scenario itself, which runs anyhow: name another one", b.f.Job[i].Scenario)
+			continue
+		}
+		job, err := loadBeside(path)
 		if err != nil {
 			b.fail(at, "%v", err)
 			continue

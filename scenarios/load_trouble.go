@@ -16,6 +16,7 @@ import (
 const (
 	MaxTroubles  = 1 << 12
 	MaxSlowdown  = 1000 // factor of a straggler
+	MinBandwidth = 1e-6 // share of its bandwidth that a weak link keeps
 	MaxNoise     = 10
 	MaxMTBFHours = 1e9
 	MaxSpares    = 1 << 20
@@ -166,12 +167,12 @@ func (b *builder) devicesOf(f *troubleFile, at func(string) spec.Path) sim.Devic
 		return d
 	}
 	switch {
-	case f.Stage != 0 || b.doc.Has(at("stage")):
+	case b.doc.Has(at("stage")):
 		if f.Stage < 1 {
 			b.fail(at("stage"), "%d: a stage of the target scheme, from 1 on", f.Stage)
 		}
 		d.Stage = f.Stage - 1
-	case f.Node != "":
+	case b.doc.Has(at("node")):
 		pool, node := b.nodeOf(f, at)
 		per := b.sc.Cluster.Pools[pool].Node.Devices
 		d.Pool, d.From, d.To = pool, node*per, (node+1)*per
@@ -249,17 +250,17 @@ func (b *builder) weakLink(f *troubleFile, at func(string) spec.Path) sim.WeakLi
 	l := sim.WeakLink{Name: f.Link, Node: -1, Factor: f.Factor}
 	if !b.doc.Has(at("factor")) {
 		b.missing(at("factor"), "what is left of the bandwidth, e.g. 0.25")
-	} else if !(f.Factor > 0 && f.Factor <= 1) {
-		b.fail(at("factor"), "%v: above 0 and at most 1; 0.25 for a quarter of the bandwidth", f.Factor)
+	} else if !(f.Factor >= MinBandwidth && f.Factor <= 1) {
+		b.fail(at("factor"), "%v: from MinBandwidth = %g to 1; 0.25 for a quarter of the bandwidth", f.Factor, MinBandwidth)
 	}
 	l.From, l.Until = b.span(f, at)
 	if b.sc.Cluster == nil || !b.target(at, "link", "node", "pool") {
 		return l
 	}
 	switch {
-	case f.Link != "":
+	case b.doc.Has(at("link")):
 		b.linkName(f, at)
-	case f.Node != "":
+	case b.doc.Has(at("node")):
 		l.Pool, l.Node = b.nodeOf(f, at)
 	default:
 		l.Pool = b.poolOf(f, at)
@@ -344,7 +345,7 @@ func (b *builder) recovery(t *Trouble) {
 	if f == nil {
 		return
 	}
-	if len(t.Losses) == 0 {
+	if !slices.ContainsFunc(b.f.Trouble, func(f troubleFile) bool { return f.Kind == "loss" }) {
 		b.fail(spec.Path{"recovery"}, `nothing is lost: it goes with a [[trouble]] of kind = "loss"`)
 	}
 	if f.Spares < 0 || f.Spares > MaxSpares {
