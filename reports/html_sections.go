@@ -16,6 +16,9 @@ func verdictOf(r *sim.Result) string {
 	var say []string
 	if x, ok := r.Metrics.Get("throughput"); ok {
 		line := fmt.Sprintf("The target scheme trains %s samples per second", formatNumber(x.Value))
+		if g, ok := r.Metrics.Get("goodput"); ok && g.Value < x.Value {
+			line += fmt.Sprintf(" and %s without those that were lost", formatNumber(g.Value))
+		}
 		if c, ok := r.Metrics.Get("cost"); ok && c.Value > 0 {
 			line += fmt.Sprintf(", at %s USD per million samples", formatNumber(c.Value))
 		}
@@ -78,7 +81,7 @@ func factsOf(r *sim.Result) (facts []fact) {
 type card struct{ Name, Value, Unit, Means, From string }
 
 // headlineMetrics are those that get a card, the first eight of them that there are.
-var headlineMetrics = []string{"throughput", "cost", "step_time", "warm_throughput", "hit_ratio", "run_hours", "run_cost", "gap", "bubble_ratio", "stall_ratio", "peak_memory", "price"}
+var headlineMetrics = []string{"throughput", "goodput", "goodput_ratio", "slowdown", "cost", "step_time", "warm_throughput", "hit_ratio", "run_hours", "run_cost", "gap", "bubble_ratio", "stall_ratio", "peak_memory", "price"}
 
 func headlineSection(r *sim.Result) section {
 	s := section{ID: "headline", Title: "Headline numbers"}
@@ -161,9 +164,6 @@ func colourStages(r *sim.Result, t *htmlTable, column int) {
 	}
 }
 
-// timeColours are those of timeUses on the page, in their order.
-var timeColours = []string{"var(--c0)", "var(--c5)", "var(--c1)", "var(--idle)"}
-
 func stagesSection(r *sim.Result) section {
 	s := section{ID: "utilisation", Title: "Utilisation", Lede: "What the devices of each stage did with the time of the run."}
 	if len(r.Scheme.Stages) == 0 {
@@ -171,8 +171,9 @@ func stagesSection(r *sim.Result) section {
 	}
 	t := stageTable(r, "Utilisation of each stage", htmlHead{"stage", false}, htmlHead{"share of time", false})
 	var legend []legendEntry
-	for i, u := range timeUses {
-		legend = append(legend, legendEntry{u.name, timeColours[i]})
+	uses := timeUses(r)
+	for _, u := range uses {
+		legend = append(legend, legendEntry{u.name, u.css})
 		name, _, _ := strings.Cut(u.name, ":")
 		t.Head = append(t.Head, htmlHead{name, true})
 	}
@@ -181,10 +182,10 @@ func stagesSection(r *sim.Result) section {
 		cells := []string{fmt.Sprintf("%d: %s", i+1, deviceCount(st)), ""}
 		var bars []htmlBar
 		var said []string
-		for k, u := range timeUses {
+		for k, u := range uses {
 			cells = append(cells, formatShare(u.share(st)))
 			said = append(said, u.name+" "+formatShare(u.share(st)))
-			bars = append(bars, htmlBar{Name: said[k], Colour: timeColours[k], Width: 100 * u.share(st)})
+			bars = append(bars, htmlBar{Name: said[k], Colour: u.css, Width: 100 * u.share(st)})
 		}
 		t.add(cells...)
 		t.Rows[i][1] = stacked(strings.Join(said, ", "), bars...)
@@ -196,10 +197,6 @@ func stagesSection(r *sim.Result) section {
 	}
 	if p, ok := linksPart(r); ok {
 		s.Parts = append(s.Parts, p)
-	}
-	if len(r.Links) > 0 {
-		s.Parts = append(s.Parts, part{Heading: "The busiest links of the network", Table: tableOf("Busiest links", linksGrid(r)),
-			Notes: []string{"What they carried, the share of what they can carry, and the share of time in which they carried anything."}})
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -30,21 +31,37 @@ func stagePitch(r *sim.Result) vg.Length {
 	return max(5, min(34, 640/vg.Length(len(r.Scheme.Stages))))
 }
 
-// timeUses are the parts of a bar from left to right.
-var timeUses = []struct {
+// timeUse is what devices do with their time.
+type timeUse struct {
 	name   string
 	colour color.RGBA
+	css    string // its colour on the page
 	share  func(s *sim.Stage) float64
-}{
-	{"busy: computing", blue, func(s *sim.Stage) float64 { return s.Busy }},
-	{"sync: gradients", skyBlue, func(s *sim.Stage) float64 { return s.Sync }},
-	{"stall: embedding rows", vermillion, func(s *sim.Stage) float64 { return s.Stall }},
-	{"idle: other stages", idleGrey, func(s *sim.Stage) float64 { return s.Idle }},
+}
+
+// timeUses are the parts of a bar from left to right.
+func timeUses(r *sim.Result) []timeUse {
+	uses := []timeUse{
+		{"busy: computing", blue, "var(--c0)", func(s *sim.Stage) float64 { return s.Busy }},
+		{"sync: gradients", skyBlue, "var(--c5)", func(s *sim.Stage) float64 { return s.Sync }},
+		{"stall: embedding rows", vermillion, "var(--c1)", func(s *sim.Stage) float64 { return s.Stall }},
+		{"idle: other stages", idleGrey, "var(--idle)", func(s *sim.Stage) float64 { return s.Idle }},
+	}
+	if losesTime(r) {
+		uses = append(uses, timeUse{"lost: checkpoints, restarts", purple, "var(--c4)", func(s *sim.Stage) float64 { return s.Lost }})
+	}
+	return uses
+}
+
+// losesTime reports whether checkpoints, repairs or restarts took any stage's time.
+func losesTime(r *sim.Result) bool {
+	return slices.ContainsFunc(r.Scheme.Stages, func(s sim.Stage) bool { return s.Lost > 0 })
 }
 
 func drawStages(c draw.Canvas, r *sim.Result) {
 	var legend []legendItem
-	for _, u := range timeUses {
+	uses := timeUses(r)
+	for _, u := range uses {
 		legend = append(legend, boxItem(u.name, u.colour))
 	}
 	stages := r.Scheme.Stages
@@ -67,7 +84,7 @@ func drawStages(c draw.Canvas, r *sim.Result) {
 	p.Y.Tick.Length = 0
 	p.Add(plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		for i := range stages {
-			drawStageBar(&c, p, &stages[i], float64(-i))
+			drawStageBar(&c, p, uses, &stages[i], float64(-i))
 		}
 	}))
 	drawPanels(head(c, r, "Time by stage", legend), []float64{1}, p)
@@ -85,12 +102,12 @@ func stageLabel(r *sim.Result, i int, st text.Style, width vg.Length) string {
 	return device + " · " + layers
 }
 
-func drawStageBar(c *draw.Canvas, p *plot.Plot, s *sim.Stage, y float64) {
+func drawStageBar(c *draw.Canvas, p *plot.Plot, uses []timeUse, s *sim.Stage, y float64) {
 	const half = 0.36 // of a row
 	numbers := aligned(style(sans, tickSize, ink), text.XCenter, text.YCenter)
 	px, py := p.Transforms(c)
 	from := 0.0
-	for _, u := range timeUses {
+	for _, u := range uses {
 		share := max(0, u.share(s))
 		to := min(1, from+share) // shares sum to 1 but for rounding
 		box := vg.Rectangle{

@@ -104,7 +104,7 @@ func summaryStages(w io.Writer, r *sim.Result, width int) error {
 	}
 	what := []column{{"stage", true, false}, {"device", false, true}, {"layers", false, true}, {"forward", true, false}, {"backward", true, false}}
 	did := []column{{"busy", true, false}, {"sync", true, false}, {"stall", true, false}, {"idle", true, false}}
-	lost := slices.ContainsFunc(r.Scheme.Stages, func(s sim.Stage) bool { return s.Lost > 0 })
+	lost := losesTime(r)
 	if lost {
 		did = append(did, column{"lost", true, false})
 	}

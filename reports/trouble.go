@@ -84,5 +84,9 @@ func troubleSection(r *sim.Result) section {
 	if g := incidentsGrid(r); g != nil {
 		s.Parts = append(s.Parts, part{Heading: "When", Table: tableOf("Trouble by time", g)})
 	}
+	if len(s.Parts) > 0 && troublePlot.Needs(r) {
+		last := &s.Parts[len(s.Parts)-1]
+		last.Notes = append(last.Notes, troublePlot.Name+".svg shows throughput by time above all of this.")
+	}
 	return s
 }

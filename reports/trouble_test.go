@@ -77,6 +77,26 @@ func TestTroubleInSummary(t *testing.T) {
 }
 
 // People are shown so many incidents, and how many more there are.
+// The page of a run with trouble says first what counts, names all uses of time, and lists
+// links once.
+func TestTroubleOnThePage(t *testing.T) {
+	r := troubledResult()
+	r.Metrics = append(r.Metrics, sim.Metric{Name: "goodput", Value: 3000, Unit: "samples/s"}, sim.Metric{Name: "goodput_ratio", Value: 0.65})
+	r.Links = []sim.Link{{Name: "leaf 7 -> spine 3", Bytes: 1, Use: 0.5, Busy: 0.5}}
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for what, times := range map[string]int{
+		"and 3,000 without those that were lost": 1, ">goodput ratio<": 1, "lost: checkpoints, restarts 1.0 %": 2 * len(r.Scheme.Stages),
+		"leaf 7 -&gt; spine 3": 1, "trouble.svg shows throughput": 1,
+	} {
+		if got := strings.Count(b.String(), what); got != times {
+			t.Errorf("%q %d times, want %d", what, got, times)
+		}
+	}
+}
+
 func TestManyIncidents(t *testing.T) {
 	r := troubledResult()
 	r.Incidents = nil
