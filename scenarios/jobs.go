@@ -78,7 +78,7 @@ func seated(job sim.Job, others []sim.Job) ([]sim.Job, error) {
 }
 
 // shared says what every job of a run lost by sharing the network: each is simulated
-// again, alone in its place.
+// again, alone in its place, on the same weak links.
 func (set *prepared) shared(ctx context.Context, job sim.Job, run *sim.Run) ([]sim.SharedJob, error) {
 	if len(run.Beside) == 0 {
 		return nil, nil
@@ -92,6 +92,7 @@ func (set *prepared) shared(ctx context.Context, job sim.Job, run *sim.Run) ([]s
 	err = parallel(len(jobs), func(i int) error {
 		one := jobs[i]
 		one.Record = sim.RecordNothing
+		one.Trouble = onSameLinks(one.Trouble, job.Trouble)
 		alone, err := sim.Train(ctx, one)
 		if err != nil {
 			return fmt.Errorf("job %q alone: %w", one.Name, err)
@@ -100,4 +101,17 @@ func (set *prepared) shared(ctx context.Context, job sim.Job, run *sim.Run) ([]s
 		return nil
 	})
 	return out, err
+}
+
+// onSameLinks is the trouble of a job on links that are weak by another's.
+func onSameLinks(own, other *sim.Trouble) *sim.Trouble {
+	if other == nil || len(other.Links) == 0 {
+		return own
+	}
+	var t sim.Trouble
+	if own != nil {
+		t = *own
+	}
+	t.Links = other.Links
+	return &t
 }

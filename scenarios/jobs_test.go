@@ -118,3 +118,30 @@ func TestJobsTogether(t *testing.T) {
 		}
 	}
 }
+
+// A weak link is one for all jobs, and for each of them alone: where they do not meet, no
+// job is slower beside the others.
+func TestJobsOnWeakLinks(t *testing.T) {
+	s, err := beside(t, func(name, text string) string {
+		text = strings.Replace(text, "oversubscription = 8.0", "oversubscription = 1.0", 1)
+		text = strings.Replace(strings.Replace(text, "rounds       = 20", "rounds       = 4", 1), "rounds       = 60", "rounds       = 5", 1)
+		if name == "shared.toml" { // the ports of the other job's nodes
+			text += "[[trouble]]\nkind = \"link\"\nnode = \"left:1\"\nfactor = 0.01\n"
+		}
+		return text
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := run(t, s).Jobs
+	s.Trouble = nil
+	whole := run(t, s).Jobs
+	for i, j := range weak {
+		if j.Slowdown < 0.999 || j.Slowdown > 1.001 {
+			t.Errorf("%+v: nothing else is on its links", j)
+		}
+		if slow := j.Alone < 0.9*whole[i].Alone; slow != (i == 1) {
+			t.Errorf("%s alone: %v samples/s on weak links, %v on whole ones", j.Name, j.Alone, whole[i].Alone)
+		}
+	}
+}
