@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"image/color"
 	"slices"
 	"time"
@@ -20,7 +21,8 @@ var troublePlot = Plot{
 	Wants: "trouble or checkpoints",
 	Needs: func(r *sim.Result) bool { return len(r.Incidents) > 0 && len(r.Rounds) > 0 },
 	Size: func(r *sim.Result) (w, h vg.Length) {
-		return plotWidth, 300 + troubleRow*vg.Length(len(troubleRows(r)))
+		rows, _ := troubleRows(r)
+		return plotWidth, 300 + troubleRow*vg.Length(len(rows))
 	},
 	Draw: drawTrouble,
 }
@@ -34,8 +36,9 @@ var incidentColours = map[string]color.RGBA{
 	"straggler": orange, "link": purple, "checkpoint": green, "waiting": otherGrey, "restart": skyBlue, "loss": vermillion,
 }
 
-// troubleRows puts what was slow in a row each, and checkpoints and losses in one.
-func troubleRows(r *sim.Result) (rows [][]*sim.Incident) {
+// troubleRows puts what was slow in a row each, and checkpoints and losses in one. There
+// may be more that was slow than there are rows.
+func troubleRows(r *sim.Result) (rows [][]*sim.Incident, more int) {
 	var events []*sim.Incident
 	for i := range r.Incidents {
 		switch in := &r.Incidents[i]; {
@@ -43,12 +46,14 @@ func troubleRows(r *sim.Result) (rows [][]*sim.Incident) {
 			events = append(events, in)
 		case len(rows) < maxTroubleRows:
 			rows = append(rows, []*sim.Incident{in})
+		default:
+			more++
 		}
 	}
 	if len(events) > 0 {
 		rows = append(rows, events)
 	}
-	return rows
+	return rows, more
 }
 
 func drawTrouble(c draw.Canvas, r *sim.Result) {
@@ -79,11 +84,11 @@ func drawTrouble(c draw.Canvas, r *sim.Result) {
 	upper.Add(roundBars(r.Rounds, unit, blue))
 	hideLabels(&upper.X)
 
-	rows := troubleRows(r)
+	rows, more := troubleRows(r)
 	lower := newPanel("simulated time ("+name+")", "")
 	setAxis(&lower.X, from, to, ticks)
 	setAxis(&lower.Y, 0, float64(len(rows)), nil)
-	lower.Add(incidentRows(rows, unit))
+	lower.Add(incidentRows(rows, more, unit))
 	for _, kind := range []string{"straggler", "link", "checkpoint", "loss", "waiting", "restart"} {
 		if slices.ContainsFunc(r.Incidents, func(in sim.Incident) bool { return in.Kind == kind }) {
 			legend = append(legend, boxItem(kind, incidentColours[kind]))
@@ -137,7 +142,7 @@ func roundBars(rounds []sim.Round, unit float64, colour color.RGBA) plot.Plotter
 }
 
 // incidentRows draws rows of boxes, the first row on top, with what they are about.
-func incidentRows(rows [][]*sim.Incident, unit float64) plot.Plotter {
+func incidentRows(rows [][]*sim.Incident, more int, unit float64) plot.Plotter {
 	return plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		px, py := p.Transforms(&c)
 		name := aligned(style(sans, tickSize, ink), text.XLeft, text.YCenter)
@@ -152,8 +157,11 @@ func incidentRows(rows [][]*sim.Incident, unit float64) plot.Plotter {
 				fillBox(&c, incidentColours[in.Kind], box)
 			}
 			label := "checkpoints and losses"
-			if k := row[0].Kind; k == "straggler" || k == "link" {
+			if kind := row[0].Kind; kind == "straggler" || kind == "link" {
 				label = drawable(printable(row[0].What))
+			}
+			if more > 0 && k == maxTroubleRows-1 {
+				label += fmt.Sprintf(" (%d more: %s)", more, ResultFile)
 			}
 			at := vg.Point{X: c.Min.X + 4, Y: top - 7}
 			c.FillText(name, at, clipTo(label, name, c.Max.X-at.X))

@@ -113,13 +113,13 @@ func TestManyIncidents(t *testing.T) {
 // checkpoints and losses.
 func TestTroubleRows(t *testing.T) {
 	r := troubledResult()
-	if rows := troubleRows(r); len(rows) != 3 || len(rows[2]) != 4 {
+	if rows, more := troubleRows(r); len(rows) != 3 || len(rows[2]) != 4 || more != 0 {
 		t.Errorf("%d rows", len(rows))
 	}
 	for range 2 * maxTroubleRows {
 		r.Incidents = append(r.Incidents, sim.Incident{Kind: "straggler", End: time.Second, What: "x"})
 	}
-	if rows := troubleRows(r); len(rows) != maxTroubleRows+1 {
+	if rows, more := troubleRows(r); len(rows) != maxTroubleRows+1 || more != maxTroubleRows+2 {
 		t.Errorf("%d rows, want %d", len(rows), maxTroubleRows+1)
 	}
 }

@@ -96,6 +96,9 @@ func (t *training) describeStraggler(s *Straggler) string {
 	if s.Noise > 0 {
 		how = append(how, fmt.Sprintf("noisy by %.3g %%", 100*s.Noise))
 	}
+	if len(how) == 0 {
+		how = append(how, "as fast as ever")
+	}
 	text := t.describe(&s.Devices) + ": " + strings.Join(how, " and ")
 	switch {
 	case s.UntilRound > 0:
