@@ -47,7 +47,7 @@ func (s *Scenario) Bench(ctx context.Context, how Comparing) (*sim.Comparison, e
 
 // benched returns what does a run on a prepared experiment.
 func (s *Scenario) benched(ctx context.Context, how Comparing, set *prepared) func(*sim.ComparedRun, func(placement.Progress)) error {
-	simulated := &simulations{of: s, set: set}
+	of := s.simulated(ctx, set)
 	return func(run *sim.ComparedRun, tell func(placement.Progress)) error {
 		one := *s
 		if err := one.SetPlacement(run.Policy); err != nil {
@@ -55,6 +55,6 @@ func (s *Scenario) benched(ctx context.Context, how Comparing, set *prepared) fu
 		}
 		one.Search.Progress = tell
 		one.Search.Workers = 1 // seeds share the processors
-		return one.comparePlacement(ctx, how, set, simulated, run)
+		return one.comparePlacement(ctx, how, of, run)
 	}
 }

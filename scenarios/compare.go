@@ -49,7 +49,7 @@ func (s *Scenario) ComparePlacements(ctx context.Context, how Comparing) (*sim.C
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	simulated := &simulations{of: s, set: set}
+	of := s.simulated(ctx, set)
 	return s.compare(ctx, how, comparison{
 		by: sim.Placements,
 		draws: func(policy string) bool {
@@ -64,13 +64,18 @@ func (s *Scenario) ComparePlacements(ctx context.Context, how Comparing) (*sim.C
 			one.SetSeed(run.Seed)
 			one.Search.Progress = tell
 			one.Search.Workers = 1 // runs share the processors
-			return one.comparePlacement(ctx, how, set, simulated, run)
+			return one.comparePlacement(ctx, how, of, run)
 		},
 	})
 }
 
 // comparePlacement fills in a run of the scenario's policy and seed.
-func (s *Scenario) comparePlacement(ctx context.Context, how Comparing, set *prepared, simulated *simulations, run *sim.ComparedRun) error {
+func (s *Scenario) comparePlacement(ctx context.Context, how Comparing, of func(*Scenario) (*simulations, error), run *sim.ComparedRun) error {
+	simulated, err := of(s)
+	if err != nil {
+		return err
+	}
+	set := simulated.set
 	begin := time.Now()
 	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
 	run.Elapsed = time.Since(begin)
@@ -262,9 +267,8 @@ func finding(run *sim.ComparedRun, err error) error {
 		short    *slots.ShortageError
 		limit    *engine.LimitError
 		deadlock *engine.DeadlockError
-		over     *Overcommitted
 	)
-	if errors.As(err, &over) || errors.As(err, &short) || errors.As(err, &limit) || errors.As(err, &deadlock) || errors.Is(err, engine.ErrTooLong) {
+	if errors.As(err, &short) || errors.As(err, &limit) || errors.As(err, &deadlock) || errors.Is(err, engine.ErrTooLong) {
 		run.Infeasible, run.Result = err.Error(), nil
 		return nil
 	}
@@ -298,6 +302,31 @@ func nothingCompared(scenario string, c *sim.Comparison) error {
 	return fmt.Errorf("%s: nothing to compare: %s", scenario, strings.Join(why, "; "))
 }
 
+// simulated returns what simulates plans of the scenario's experiment for each placement
+// policy. It is one, prepared in set, unless other jobs that are searched leave room for a
+// fixed scheme, which is only there under the policy `fixed`.
+func (s *Scenario) simulated(ctx context.Context, set *prepared) func(one *Scenario) (*simulations, error) {
+	own := &simulations{of: s, set: set}
+	return func(one *Scenario) (*simulations, error) {
+		if !s.searchesBeside() || one.settled() == s.settled() {
+			return own, nil
+		}
+		return own.otherwise(ctx, one.Policy)
+	}
+}
+
+// otherwise are the simulations under policies for which other jobs are planned
+// otherwise; policy is one of them.
+func (c *simulations) otherwise(ctx context.Context, policy placement.Policy) (*simulations, error) {
+	c.unlike.Do(func() {
+		again := *c.of // with its own seed, which is that of the lookups
+		again.Policy = policy
+		set, err := again.prepare(ctx)
+		c.other, c.otherErr = &simulations{of: c.of, set: set}, err
+	})
+	return c.other, c.otherErr
+}
+
 // simulations simulates plans of one experiment, equal ones once.
 type simulations struct {
 	of  *Scenario
@@ -305,6 +334,10 @@ type simulations struct {
 
 	mu   sync.Mutex
 	done map[string]*simulation
+
+	unlike   sync.Once
+	other    *simulations
+	otherErr error
 }
 
 // simulation is a run of one plan.

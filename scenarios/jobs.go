@@ -3,38 +3,98 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"stowage/sim"
+	"stowage/sim/placement"
 )
 
-// Overcommitted says that the schemes of jobs take more devices than there are. Like
-// Infeasible it is a result, not a fault.
-type Overcommitted struct{ Reason string }
+// settled reports whether a job's devices are known before anything is searched.
+func (s *Scenario) settled() bool { return s.Policy.Name == "fixed" && s.Search.Devices != nil }
 
-func (e *Overcommitted) Error() string {
-	return fmt.Sprintf("the jobs ask for more than there is: %s; fix the devices of their schemes, or cap their price", e.Reason)
+// besides plans the other jobs of a scenario, each by its own policy with the devices
+// that are left when it comes to it. Settled jobs come first; the others, in the order of
+// the file, leave room for all of them, this scenario among them if it is settled. It is
+// planned last, with what all leave. The jobs are in the order of the file.
+func (s *Scenario) besides(ctx context.Context, set *prepared) ([]sim.Job, error) {
+	jobs := make([]sim.Job, len(s.Jobs))
+	var taken []placement.Reservation
+	plan := func(settled bool) error {
+		for i, other := range s.Jobs {
+			if other.settled() != settled {
+				continue
+			}
+			job, err := other.beside(ctx, taken)
+			if err != nil {
+				return err
+			}
+			jobs[i], taken = *job, append(taken, placement.Reservation{Job: job.Name, Devices: job.Devices()})
+		}
+		return nil
+	}
+	if err := plan(true); err != nil || !s.searchesBeside() {
+		return jobs, err
+	}
+	if s.settled() {
+		own, err := s.fixedDevices(ctx, set.spec, taken)
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, own...)
+	}
+	return jobs, plan(false)
 }
 
-// besides are the other jobs of a scenario, each by the best scheme that its search found.
-func (s *Scenario) besides(ctx context.Context) (jobs []sim.Job, err error) {
-	for _, other := range s.Jobs {
-		set, err := other.prepare(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("job %q: %w", other.Name, err)
-		}
-		outcome, err := other.Policy.Search(ctx, set.problem, other.Search)
-		if err != nil {
-			return nil, fmt.Errorf("job %q: placement %s: %w", other.Name, other.Policy.Name, err)
-		}
-		if !outcome.Fitness.Feasible {
-			return nil, &Infeasible{other.Name, other.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
-		}
-		job := other.job(set, outcome.Plan)
-		job.Name = other.Name
-		jobs = append(jobs, job)
+// searchesBeside reports whether another job is not settled.
+func (s *Scenario) searchesBeside() bool {
+	return slices.ContainsFunc(s.Jobs, func(other *Scenario) bool { return !other.settled() })
+}
+
+// beside is the best scheme that a job's search finds with what others leave.
+func (s *Scenario) beside(ctx context.Context, taken []placement.Reservation) (*sim.Job, error) {
+	set, err := s.drawn(ctx)
+	if err == nil {
+		err = set.state(taken)
 	}
-	return jobs, nil
+	if err != nil {
+		return nil, fmt.Errorf("job %q: %w", s.Name, err)
+	}
+	outcome, err := s.Policy.Search(ctx, set.problem, s.Search)
+	if err != nil {
+		return nil, fmt.Errorf("job %q: placement %s: %w", s.Name, s.Policy.Name, err)
+	}
+	if !outcome.Fitness.Feasible {
+		return nil, &Infeasible{s.Name, s.Policy.Name, outcome.Evaluations, outcome.Plan.Reason}
+	}
+	job := s.job(set, outcome.Plan)
+	return &job, nil
+}
+
+// fixedDevices are the devices of a settled scenario; none, if its scheme does not fit
+// beside the other settled ones, which its own search will say.
+func (s *Scenario) fixedDevices(ctx context.Context, spec placement.Spec, taken []placement.Reservation) ([]placement.Reservation, error) {
+	spec.Reserved = taken
+	problem, err := placement.NewProblem(spec)
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := s.Policy.Search(ctx, problem, s.Search)
+	if err != nil {
+		return nil, fmt.Errorf("placement %s: %w", s.Policy.Name, err)
+	}
+	if !outcome.Fitness.Feasible {
+		return nil, nil
+	}
+	job := sim.Job{Problem: problem, Plan: outcome.Plan}
+	return []placement.Reservation{{Job: s.Name, Devices: job.Devices()}}, nil
+}
+
+// reservations are the devices of jobs.
+func reservations(jobs []sim.Job) (taken []placement.Reservation) {
+	for i := range jobs {
+		taken = append(taken, placement.Reservation{Job: jobs[i].Name, Devices: jobs[i].Devices()})
+	}
+	return taken
 }
 
 // train simulates a job beside the others. Its run has theirs.
@@ -42,11 +102,7 @@ func (set *prepared) train(ctx context.Context, job sim.Job) (*sim.Run, error) {
 	if len(set.besides) == 0 {
 		return sim.Train(ctx, job)
 	}
-	jobs, err := seated(job, set.besides)
-	if err != nil {
-		return nil, err
-	}
-	runs, err := sim.TrainTogether(ctx, jobs)
+	runs, err := sim.TrainTogether(ctx, seated(job, set.besides))
 	if runs == nil {
 		return nil, err
 	}
@@ -54,27 +110,21 @@ func (set *prepared) train(ctx context.Context, job sim.Job) (*sim.Run, error) {
 	return runs[0], err
 }
 
-// seated gives jobs their devices, one job after the other.
-func seated(job sim.Job, others []sim.Job) ([]sim.Job, error) {
+// seated gives jobs their devices, one job after the other. They were planned with what
+// the others leave.
+func seated(job sim.Job, others []sim.Job) []sim.Job {
 	jobs := append([]sim.Job{job}, others...)
 	pools := job.Problem.Cluster.Pools
 	taken := make([]int, len(pools))
 	for i := range jobs {
 		jobs[i].Taken = append([]int(nil), taken...)
 		for p, n := range jobs[i].Devices() {
-			taken[p] += n
-		}
-	}
-	for p := range pools {
-		if taken[p] > pools[p].Count {
-			var who []string
-			for i := range jobs {
-				who = append(who, fmt.Sprintf("%s takes %d", jobs[i].Name, jobs[i].Devices()[p]))
+			if taken[p] += n; taken[p] > pools[p].Count {
+				panic(fmt.Sprintf("scenarios: jobs up to %q have %d of the %d devices of pool %q", jobs[i].Name, taken[p], pools[p].Count, pools[p].Name))
 			}
-			return nil, &Overcommitted{fmt.Sprintf("pool %q has %s, %s", pools[p].Name, plural(pools[p].Count, "device"), strings.Join(who, ", "))}
 		}
 	}
-	return jobs, nil
+	return jobs
 }
 
 // shared says what every job of a run lost by sharing the network: each is simulated
@@ -83,13 +133,10 @@ func (set *prepared) shared(ctx context.Context, job sim.Job, run *sim.Run) ([]s
 	if len(run.Beside) == 0 {
 		return nil, nil
 	}
-	jobs, err := seated(job, set.besides)
-	if err != nil {
-		return nil, err
-	}
+	jobs := seated(job, set.besides)
 	runs := append([]*sim.Run{run}, run.Beside...)
 	out := make([]sim.SharedJob, len(jobs))
-	err = parallel(len(jobs), func(i int) error {
+	err := parallel(len(jobs), func(i int) error {
 		one := jobs[i]
 		one.Record = sim.RecordNothing
 		one.Trouble = onSameLinks(one.Trouble, job.Trouble)

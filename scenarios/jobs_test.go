@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -64,16 +65,168 @@ func TestJobErrors(t *testing.T) {
 	}
 }
 
-// Jobs that ask for more devices than there are, are told who asks for how many.
+// A fixed scheme that takes more than other fixed ones leave is told who has it; one of a
+// job that is searched is not in its way.
 func TestJobsOvercommit(t *testing.T) {
 	s, err := beside(t, func(name, text string) string { return strings.Replace(text, "[8, 8]", "[8, 12]", 1) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Run(t.Context(), "test")
-	want := `shared: the jobs ask for more than there is: pool "right" has 16 devices, shared takes 12, bert takes 12; fix the devices of their schemes, or cap their price`
-	if err == nil || !strings.HasPrefix(err.Error(), want) {
+	want := `shared: infeasible: fixed found no scheme that fits among 1; the nearest one: its stages on pool "right" need 12 devices; the pool has 16, of which job "bert" takes 12`
+	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %q", err, want)
+	}
+}
+
+// placed is the text of a shipped scenario with other keys in its section placement.
+func placed(text, keys string) string {
+	before, rest, _ := strings.Cut(text, "[placement]\n")
+	_, after, _ := strings.Cut(rest, "devices = [8, 8]\n")
+	return before + "[placement]\n" + keys + "\n" + after
+}
+
+// Jobs are planned with what others leave: those with fixed devices first, then the
+// others in the order of the file, the scenario itself last.
+func TestJobsPlanWithWhatIsLeft(t *testing.T) {
+	text := func(name string) string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	shared, bert := text("shared.toml"), text("jobs/bert.toml")
+	greedy := placed(bert, `policy = "greedy"`)                            // all that is left of one pool
+	capped := placed(bert, "policy = \"exact\"\nmax_price = \"20 USD/h\"") // few
+	two := shared + "\n[[job]]\nscenario = \"jobs/second.toml\"\n"
+	for _, c := range []struct {
+		name                 string
+		shared, bert, second string
+		devices              []int // of the jobs
+		fails                string
+	}{
+		{name: "a fixed scheme has its devices before a search", shared: shared, bert: greedy, devices: []int{16, 8}},
+		{name: "a search has what a fixed scheme leaves", shared: placed(shared, `policy = "greedy"`), bert: bert, devices: []int{-1, 16}},
+		{name: "the scenario is planned last", shared: placed(shared, `policy = "greedy"`), bert: capped, devices: []int{-1, -1}},
+		{name: "nothing is left", shared: placed(shared, `policy = "greedy"`), bert: strings.Replace(bert, "[8, 8]", "[16, 16]", 1),
+			fails: `shared: infeasible: greedy found no scheme that fits among `},
+		{name: "a fixed job that comes later in the file goes first", shared: strings.Replace(two, "devices = [8, 8]", "devices = [8, 4]", 1), bert: greedy,
+			second: strings.Replace(bert, "[8, 8]", "[4, 8]", 1), devices: []int{12, -1, 12}},
+		{name: "what the first takes the second has not", shared: strings.Replace(two, "[8, 8]", "[8, 16]", 1), bert: greedy, second: greedy,
+			fails: `shared: second: infeasible: greedy found no scheme that fits among 1; the nearest one: layer "input" cannot run on left: all 16 devices are taken: job "shared" takes 8, job "bert" takes 8`},
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "jobs"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"shared.toml": c.shared, "jobs/bert.toml": c.bert, "jobs/second.toml": c.second} {
+			text = strings.Replace(strings.Replace(text, "rounds       = 20", "rounds       = 2", 1), "rounds       = 60", "rounds       = 2", 1)
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Load(filepath.Join(dir, "shared.toml"))
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		r, err := s.Run(t.Context(), "test")
+		if c.fails != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), c.fails) || !strings.Contains(err.Error(), "taken") {
+				t.Errorf("%s: %v\nwant %q", c.name, err, c.fails)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		all := 0
+		for i, j := range r.Jobs {
+			if all += j.Devices; c.devices[i] >= 0 && j.Devices != c.devices[i] || j.Devices == 0 {
+				t.Errorf("%s: job %s has %d devices, want %d", c.name, j.Name, j.Devices, c.devices[i])
+			}
+		}
+		if all > 32 || len(r.Jobs) != len(c.devices) {
+			t.Errorf("%s: %d jobs with %d devices of 32", c.name, len(r.Jobs), all)
+		}
+	}
+}
+
+// Every policy that applies finds a scheme for what the other job leaves, and runs in a
+// comparison are what they are alone: also where that job leaves room for a fixed scheme,
+// and so another room without one.
+func TestJobsCompare(t *testing.T) {
+	for _, other := range []string{"fixed", "exact"} {
+		s, err := beside(t, func(name, text string) string {
+			if name == "jobs/bert.toml" && other != "fixed" {
+				text = placed(text, "policy = \"exact\"\nmax_price = \"20 USD/h\"")
+			}
+			return strings.Replace(strings.Replace(text, "rounds       = 20", "rounds       = 2", 1), "rounds       = 60", "rounds       = 2", 1)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		how := Comparing{Policies: []string{"fixed", "all-gpu", "random", "genetic", "annealing", "greedy", "exact"}, Seeds: 1, Version: "test"}
+		for _, compare := range []func(context.Context, Comparing) (*sim.Comparison, error){s.ComparePlacements, s.Bench} {
+			all, err := compare(t.Context(), how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(all.Runs) != len(how.Policies) {
+				t.Errorf("%d runs, skipped %+v", len(all.Runs), all.Skipped)
+			}
+			for i := range all.Runs {
+				run := &all.Runs[i]
+				if run.Infeasible != "" {
+					t.Errorf("%s beside %s: %s", run.Policy, other, run.Infeasible)
+					continue
+				}
+				one := *s
+				if err := one.SetPlacement(run.Policy); err != nil {
+					t.Fatal(err)
+				}
+				alone, err := one.Run(t.Context(), "test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, _ := run.Metrics.Get("throughput")
+				if want, _ := alone.Metrics.Get("throughput"); got != want {
+					t.Errorf("%s beside %s: %v in a comparison, %v in a run", run.Policy, other, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Questions are about what other jobs leave.
+func TestJobsWhatIf(t *testing.T) {
+	s, err := beside(t, func(name, text string) string {
+		if name == "shared.toml" {
+			text = placed(text, `policy = "exact"`) + "\n[whatif.node]\n[whatif.cluster]\nthroughput = 10.0\n[[whatif.cluster.limit]]\npool = \"right\"\ncount = 3\n"
+		} else {
+			text = strings.Replace(text, "[8, 8]", "[12, 16]", 1)
+		}
+		return strings.Replace(strings.Replace(text, "rounds       = 20", "rounds       = 2", 1), "rounds       = 60", "rounds       = 2", 1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := run(t, s).WhatIf
+	limits, choice := w.Cluster.Limits, w.Cluster.Choice
+	if limits[0].Devices != 4 || limits[1].Devices != 3 {
+		t.Errorf("limits %+v: want the 4 that are left, and 3", limits)
+	}
+	if choice.Infeasible != "" || choice.Devices[0].Devices > 4 || choice.Devices[1].Devices > 3 {
+		t.Errorf("%+v", choice)
+	}
+	if d := w.Node.Without.Devices; d[0].Devices > 4 || d[1].Devices != 0 {
+		t.Errorf("without: %+v", d)
+	}
+	for _, with := range w.Node.With {
+		if d := with.Choice.Devices; with.Pool == "right" && (d[0].Devices > 4 || d[1].Devices > 8) {
+			t.Errorf("one node more: %+v", d)
+		}
 	}
 }
 

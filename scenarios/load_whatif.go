@@ -137,10 +137,7 @@ func (b *builder) clusterQuestion(f *cheapClustFile) *ClusterQuestion {
 	if !(f.Throughput > 0) {
 		b.fail(at, "%v: samples/s, more than 0", f.Throughput)
 	}
-	w := &ClusterQuestion{Throughput: f.Throughput}
-	for i := range b.sc.Cluster.Pools {
-		w.Limits = append(w.Limits, b.sc.Cluster.Pools[i].Count)
-	}
+	w := &ClusterQuestion{Throughput: f.Throughput, Limits: make([]int, len(b.sc.Cluster.Pools))}
 	limited := make([]bool, len(w.Limits))
 	for i, l := range f.Limit {
 		path := spec.Path{"whatif", "cluster", "limit", i}

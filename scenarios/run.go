@@ -78,7 +78,7 @@ func (s *Scenario) Run(ctx context.Context, version string) (*sim.Result, error)
 	if r.Curves, err = s.curves(ctx, job); err != nil {
 		return r, err
 	}
-	if r.Sweep, err = s.sweep(ctx, job); err != nil {
+	if r.Sweep, err = s.sweep(ctx, set, job); err != nil {
 		return r, err
 	}
 	r.WhatIf, err = s.whatIf(ctx, set)
@@ -95,20 +95,34 @@ type prepared struct {
 	besides    []sim.Job // other jobs
 }
 
-// prepare draws the lookups and states the placement problem.
+// prepare draws the lookups, plans the other jobs and states the placement problem, that
+// of this one with the devices that they leave.
 func (s *Scenario) prepare(ctx context.Context) (*prepared, error) {
+	set, err := s.drawn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if set.besides, err = s.besides(ctx, set); err != nil {
+		return nil, err
+	}
+	return set, set.state(reservations(set.besides))
+}
+
+// state states the placement problem, with what other jobs leave.
+func (set *prepared) state(taken []placement.Reservation) (err error) {
+	set.spec.Reserved = taken
+	set.problem, err = placement.NewProblem(set.spec)
+	return err
+}
+
+// drawn draws the lookups, without which there is no placement problem.
+func (s *Scenario) drawn(ctx context.Context) (*prepared, error) {
 	set := &prepared{spec: s.Problem}
 	var err error
 	if set.stores, err = s.stores(&set.spec); err != nil {
 		return nil, err
 	}
-	if set.embeddings, err = s.embed(ctx, &set.spec); err != nil {
-		return nil, err
-	}
-	if set.problem, err = placement.NewProblem(set.spec); err != nil {
-		return nil, err
-	}
-	set.besides, err = s.besides(ctx)
+	set.embeddings, err = s.embed(ctx, &set.spec)
 	return set, err
 }
 

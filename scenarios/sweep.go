@@ -96,7 +96,7 @@ type sweepRun struct {
 // sweep runs the best scheme with the swept layer on each pool, and on accelerators
 // with each slot table; the scenario's placement policy finds it. Points run in parallel; what they give does not depend on how
 // many at a time.
-func (s *Scenario) sweep(ctx context.Context, job sim.Job) (*sim.Sweep, error) {
+func (s *Scenario) sweep(ctx context.Context, set *prepared, job sim.Job) (*sim.Sweep, error) {
 	if s.Sweep == nil {
 		return nil, nil
 	}
@@ -111,7 +111,7 @@ func (s *Scenario) sweep(ctx context.Context, job sim.Job) (*sim.Sweep, error) {
 	runs := s.sweepRuns()
 	out.Points = make([]sim.SweepPoint, len(runs))
 	err := parallel(len(runs), func(i int) (err error) {
-		out.Points[i], err = s.sweepPoint(ctx, job, runs[i])
+		out.Points[i], err = s.sweepPoint(ctx, set, job, runs[i])
 		return err
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Scenario) sweepRuns() (runs []sweepRun) {
 }
 
 // sweepPoint searches and simulates the best scheme with the layer on a pool.
-func (s *Scenario) sweepPoint(ctx context.Context, job sim.Job, at sweepRun) (sim.SweepPoint, error) {
+func (s *Scenario) sweepPoint(ctx context.Context, set *prepared, job sim.Job, at sweepRun) (sim.SweepPoint, error) {
 	pool := &s.Cluster.Pools[at.pool]
 	pt := sim.SweepPoint{Pool: pool.Name, Device: pool.Device.Name, Kind: string(pool.Device.Kind), Replacement: at.replacement}
 	if err := ctx.Err(); err != nil {
@@ -157,7 +157,7 @@ func (s *Scenario) sweepPoint(ctx context.Context, job sim.Job, at sweepRun) (si
 		pt.Infeasible = job.Plan.Reason
 		return pt, nil
 	}
-	run, err := sim.Train(ctx, job)
+	run, err := set.train(ctx, job)
 	var short *slots.ShortageError
 	if errors.As(err, &short) {
 		pt.Infeasible = err.Error()

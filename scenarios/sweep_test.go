@@ -1,7 +1,10 @@
 package scenarios
 
 import (
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -78,5 +81,31 @@ func TestSweepInfeasible(t *testing.T) {
 	first := r.Sweep.Points[1]
 	if first.Infeasible == "" || first.Throughput != 0 || r.Sweep.Points[2].Infeasible != "" {
 		t.Errorf("points %+v", r.Sweep.Points)
+	}
+}
+
+// Beside another job the points of a sweep have what it leaves, and its traffic.
+func TestSweepBeside(t *testing.T) {
+	network := "\n[cluster.network]\ntopology = \"leaf-spine\"\nnodes_per_leaf = 1\nspines = 1\noversubscription = 4.0\n"
+	training, _, _ := strings.Cut(small, "[placement]")
+	layers := `["v100-16"` + strings.Repeat(`, "v100-16"`, 9) + "]"
+	for devices, fits := range map[string]bool{"4": true, "8": false} {
+		dir := t.TempDir()
+		other := strings.Replace(training, `"small"`, `"other"`, 1) + "[placement]\npolicy = \"fixed\"\nscheme = " + layers + "\ndevices = [" + devices + "]\n" + network
+		own := swept() + network + "[[job]]\nscenario = \"other.toml\"\n"
+		for name, text := range map[string]string{"own.toml": own, "other.toml": other} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Load(filepath.Join(dir, "own.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range run(t, s).Sweep.Points {
+			if p.Kind == "gpu" && fits != (p.Infeasible == "") || p.Kind == "gpu" && !fits && !strings.Contains(p.Infeasible, `all 8 devices are taken by job "other"`) {
+				t.Errorf("beside %s devices: %+v", devices, p)
+			}
+		}
 	}
 }

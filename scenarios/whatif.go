@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"stowage/sim"
 	"stowage/sim/placement"
@@ -29,7 +30,7 @@ type NodeQuestion struct{ Pools []int }
 // ClusterQuestion: which devices reach a throughput for the least USD/h?
 type ClusterQuestion struct {
 	Throughput float64 // samples/s
-	Limits     []int   // the most devices of each pool
+	Limits     []int   // the most devices of each pool; 0: those that other jobs leave
 }
 
 // whatIf answers the questions by the placement policy of the scenario. One that
@@ -110,12 +111,18 @@ func (w *NodeQuestion) answer(ctx context.Context, q *placement.Inquiry, p *plac
 }
 
 func (w *ClusterQuestion) answer(ctx context.Context, q *placement.Inquiry, p *placement.Problem) (*sim.ClusterAnswer, error) {
-	a, err := q.Cheapest(ctx, w.Throughput, w.Limits)
+	limits := slices.Clone(w.Limits)
+	for t, n := range limits {
+		if n == 0 {
+			limits[t] = p.Left(t)
+		}
+	}
+	a, err := q.Cheapest(ctx, w.Throughput, limits)
 	if err != nil {
 		return nil, err
 	}
 	return &sim.ClusterAnswer{
-		Throughput: w.Throughput, Limits: poolDevices(p, w.Limits), Choice: choiceOf(a, a.Fitness), Asked: askedOf(q),
+		Throughput: w.Throughput, Limits: poolDevices(p, limits), Choice: choiceOf(a, a.Fitness), Asked: askedOf(q),
 	}, nil
 }
 

@@ -63,7 +63,7 @@ type NodeGain struct {
 // ClusterAnswer is the cheapest cluster that reaches a throughput.
 type ClusterAnswer struct {
 	Throughput float64       `json:"throughput"` // samples/s that were asked for
-	Limits     []PoolDevices `json:"limits"`     // the most devices of each pool
+	Limits     []PoolDevices `json:"limits"`     // the most devices of each pool that it may take
 	Choice     Choice        `json:"choice"`
 	Asked      Asked         `json:"asked"`
 }

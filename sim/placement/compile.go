@@ -87,7 +87,8 @@ func (p *Problem) compilePools() {
 		pool := &p.Cluster.Pools[t]
 		team := p.unit(t)
 		p.memory[t] = float64(pool.DeviceMemory())
-		p.price[t], p.count[t], p.perNode[t] = float64(pool.Price)*float64(team), pool.Count/team, pool.Node.Devices/team
+		p.price[t], p.perNode[t] = float64(pool.Price)*float64(team), pool.Node.Devices/team
+		p.count[t], _ = p.replicas(t)
 		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)*float64(team)
 		p.hostLatency[t], p.dram[t] = pool.Node.HostLink.Latency.Seconds(), float64(pool.Node.DRAM.Capacity)
 		p.totalDevices += p.count[t]
@@ -296,7 +297,14 @@ func (s *Spec) stateBytes(l *workloads.Layer) unit.Bytes {
 func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	layer, pool := &p.Model.Layers[l], &p.Cluster.Pools[t]
 	if p.Only != nil && p.Only[l] != 0 && p.Only[l] != t+1 {
-		return layerCost{}, fmt.Errorf("it must be on %s", p.Cluster.Pools[p.Only[l]-1].Name)
+		must := fmt.Errorf("it must be on %s", p.Cluster.Pools[p.Only[l]-1].Name)
+		if gone := p.noneLeft(p.Only[l] - 1); gone != nil {
+			must = fmt.Errorf("%w, and there %w", must, gone)
+		}
+		return layerCost{}, must
+	}
+	if err := p.noneLeft(t); err != nil {
+		return layerCost{}, err
 	}
 	c := p.layerMemory(t, l)
 	ps, err := p.passes(t, l)

@@ -167,6 +167,9 @@ func wildSpec(r *rand.Rand) (Spec, Fidelity) {
 		s.Only = make([]int, layers)
 		s.Only[r.IntN(layers)] = 1 + r.IntN(pools)
 	}
+	if r.IntN(4) == 0 {
+		s.Reserved = reservedSome(r, c)
+	}
 	return s, fidelity
 }
 

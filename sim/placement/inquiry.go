@@ -174,13 +174,13 @@ func (q *Inquiry) OneMore(ctx context.Context, pools []int) (without *Answer, ad
 const priceDigits = 1e-6
 
 // Cheapest finds the devices that reach a throughput for the least USD/h. limits are
-// the most devices of each pool that may be taken. It looks for the fastest scheme
+// the most devices of each pool that may be taken, beside those that other jobs have. It looks for the fastest scheme
 // within a price, and halves the prices between what does and what does not suffice.
 func (q *Inquiry) Cheapest(ctx context.Context, throughput float64, limits []int) (*Answer, error) {
 	within := func(price float64) func(*Spec) {
 		return func(s *Spec) {
 			for t := range s.Cluster.Pools {
-				s.Cluster.Pools[t].Count = limits[t]
+				s.Cluster.Pools[t].Count = limits[t] + s.reserved(t)
 			}
 			s.Objective, s.MinThroughput = Throughput, throughput
 			if price > 0 {

@@ -198,8 +198,8 @@ func (p *Problem) reason(pl *Plan) string {
 				i+1, p.layerRange(st), st.HostRows, n, st.Devices, pool.Node.DRAM.Capacity)
 		}
 		if n, has := p.ports(st.Pool, st.Replicas), p.ports(st.Pool, p.count[st.Pool]); n > has && p.dram[st.Pool] > 0 && float64(st.HostRows) > float64(n-1)*p.dram[st.Pool] {
-			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; the pool has %d",
-				i+1, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, has)
+			return fmt.Sprintf("stage %d (%s) keeps %v of embedding rows in host memory behind its slot tables: that takes %d nodes of pool %q, which have %v each; %s",
+				i+1, p.layerRange(st), st.HostRows, n, pool.Name, pool.Node.DRAM.Capacity, p.nodesLeft(st.Pool, has))
 		}
 		if st.Most > 0 && st.Devices > st.Most {
 			return fmt.Sprintf("stage %d (%s) needs %d of %s; the slots of layer %q can be divided among %d at most: %s",
@@ -209,10 +209,10 @@ func (p *Problem) reason(pl *Plan) string {
 	}
 	for t, n := range need {
 		if t == p.servers && n == p.count[t] {
-			return fmt.Sprintf("its stages on pool %q need all of its %d devices, and the parameter servers at least one", p.Cluster.Pools[t].Name, n)
+			return fmt.Sprintf("its stages on pool %q need all of its %d devices%s, and the parameter servers at least one", p.Cluster.Pools[t].Name, n, p.besidesOthers(t))
 		}
 		if has := p.Cluster.Pools[t].Count; n > p.count[t]*p.unit(t) {
-			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d", p.Cluster.Pools[t].Name, n, has)
+			return fmt.Sprintf("its stages on pool %q need %d devices; the pool has %d%s", p.Cluster.Pools[t].Name, n, has, p.lessOthers(t))
 		}
 	}
 	if !pl.Fitness.provisioned() {

@@ -173,6 +173,11 @@ type Spec struct {
 	// are none of the cluster's devices, and free.
 	Servers int
 
+	// Reserved are devices that other jobs have when this one is planned. It gets
+	// what is left of each pool, wherever that is: ports and host memory are those of the
+	// fewest nodes that its devices fill.
+	Reserved []Reservation
+
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
 
@@ -219,7 +224,7 @@ type Problem struct {
 	links         []cutLink   // [from*pools + to]
 	memory        []float64   // capacity of one device, bytes
 	price         []float64   // USD/h of a replica
-	count         []int       // replicas: devices, unless several compute one
+	count         []int       // replicas that can be had: devices, unless several compute one; at least 1
 	perNode       []int       // replicas of a node; 0: a replica fills several
 	host          []float64   // host sockets per port
 	hostLink      []float64   // B/s of one replica
@@ -307,7 +312,10 @@ func (p *Problem) checkSpec() error {
 	case s.Collective != "" && !slices.Contains(network.Algorithms(), s.Collective):
 		return fmt.Errorf("collective = %q: one of %q", s.Collective, network.Algorithms())
 	}
-	return s.Cluster.Validate()
+	if err := s.Cluster.Validate(); err != nil {
+		return err
+	}
+	return s.checkReserved()
 }
 
 // MaxAmount bounds every time, size and price of a problem, far beyond any real
