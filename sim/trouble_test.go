@@ -307,7 +307,7 @@ func TestWeakPortSlowsSynchronisation(t *testing.T) {
 // Every node of a stage carries its part of what goes over their ports: two weak ones
 // hold it up as one does, and two entries on one port multiply.
 func TestWeakPortsOfOneStage(t *testing.T) {
-	job := twoNodes(t)
+	job := twoNodes(t, 1)
 	port := func(node int, factor float64) WeakLink { return WeakLink{Pool: 0, Node: node, Factor: factor} }
 	end := func(links ...WeakLink) time.Duration {
 		job.Trouble = &Trouble{Links: links}
@@ -330,11 +330,25 @@ func TestWeakPortsOfOneStage(t *testing.T) {
 	}
 }
 
-// twoNodes is a stage of four devices on two nodes, which synchronise a layer's gradients.
-func twoNodes(t *testing.T) Job {
+// A port that is weak all the time is one of that bandwidth to gradients, too: what they
+// take for latency stays.
+func TestWeakPortIsASlowOne(t *testing.T) {
+	job := twoNodes(t, 1)
+	job.Trouble = &Trouble{Links: []WeakLink{{Pool: 0, Node: 1, Factor: 0.25}}}
+	whole, weak, want := train(t, twoNodes(t, 1)).End, train(t, job).End, train(t, twoNodes(t, 0.25)).End
+	if weak != want || weak <= whole {
+		t.Errorf("%v with a weak port, %v with slow ones, %v with whole ones", weak, want, whole)
+	}
+}
+
+// twoNodes is a stage of four devices on two nodes, which synchronise a layer's gradients
+// over ports of a factor of their bandwidth.
+func twoNodes(t *testing.T, factor float64) Job {
 	t.Helper()
 	pool := machine("a", 4)
 	pool.Node.Devices = 2
+	pool.Node.NIC.Bandwidth *= unit.Rate(factor)
+	pool.Node.NIC.Latency = us
 	m, scheme := chainOf(us)
 	m.Layers[0].Params = 1000
 	spec := specOf(m, pool)

@@ -17,7 +17,7 @@ type weakening struct {
 	net   *network.Network
 	scope *engine.Scope // of changes to come
 	links []weakLink
-	syncs []pace // per stage, without a network: of synchronisation among nodes
+	syncs []weakSync // per stage, without a network
 }
 
 // weakLink is a link and how much longer bytes take on it.
@@ -25,6 +25,13 @@ type weakLink struct {
 	id       network.LinkID
 	capacity unit.Rate
 	slow     pace
+}
+
+// weakSync is how much longer the bytes of a stage's synchronisation among nodes take,
+// behind its latency.
+type weakSync struct {
+	latency time.Duration
+	slow    pace
 }
 
 // newWeakening finds the links of a run's trouble; nil: it is about none. Capacities of
@@ -71,10 +78,12 @@ func (w *weakening) set(l *weakLink) {
 }
 
 // sync is the hook for gradients that are synchronised by their time: without a network.
-// Between nodes they take as much longer as the slowest of the stage's ports is weaker.
+// Between nodes their bytes take as much longer as the slowest of the stage's ports is
+// weaker.
 func (w *weakening) sync(stage int, alone time.Duration, done func()) {
-	now := w.e.Now()
-	w.e.After(w.syncs[stage].takes(float64(alone), now, 0), done)
+	s := &w.syncs[stage]
+	latency := min(alone, s.latency)
+	w.e.After(latency+s.slow.takes(float64(alone-latency), w.e.Now()+latency, 0), done)
 }
 
 // weak returns the links that trouble is about.
@@ -142,14 +151,14 @@ func (w *wires) ports(stage int) pace {
 
 // weakSyncs returns how much longer the synchronisation of each stage takes that goes
 // over the ports of its nodes.
-func (w *wires) weakSyncs() []pace {
+func (w *wires) weakSyncs() []weakSync {
 	p := w.job.Problem
-	paces := make([]pace, len(w.job.Plan.Stages))
-	for i := range paces {
+	syncs := make([]weakSync, len(w.job.Plan.Stages))
+	for i := range syncs {
 		st := &w.job.Plan.Stages[i]
 		if p.Sync == placement.Server || st.Devices > p.Cluster.Pools[st.Pool].Node.Devices {
-			paces[i] = w.ports(i)
+			syncs[i] = weakSync{p.SyncLatency(st), w.ports(i)}
 		}
 	}
-	return paces
+	return syncs
 }

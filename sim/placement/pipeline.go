@@ -256,6 +256,16 @@ func (b *builder) sync() {
 	b.leads()
 }
 
+// SyncLatency returns the part of a stage's gradient synchronisation that no bandwidth
+// shortens.
+func (p *Problem) SyncLatency(st *Stage) time.Duration {
+	d, err := unit.Seconds(p.syncSeconds(&placed{pool: st.Pool, replicas: st.Replicas}, 0))
+	if err != nil { // there is none, or it would have been refused
+		return 0
+	}
+	return d
+}
+
 // syncSeconds returns the time in which the replicas of a stage agree on its
 // gradients: by allReduce, of which ZeRO's third stage leaves the second half, the
 // gathering of parameters, to the passes; or by parameter servers behind the network
