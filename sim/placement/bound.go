@@ -28,8 +28,16 @@ func (s *search) bounded(whole bool) {
 	if err != nil {
 		return
 	}
-	r := newRelaxation(s.p, x.s.opt.Fidelity)
-	_, bound, err := r.solve(x.oracle(r), x.best, func(*route) float64 { return x.best })
+	r := x.relax()
+	seen := func(*route) float64 { return x.best }
+	_, bound, err := r.solve(x.oracle(r), x.best, seen)
+	if err == nil && !x.closed(bound) && x.refine() {
+		fine, least := x.relax(), bound
+		_, bound, err = fine.solve(x.oracle(fine), x.best, seen)
+		if bound = min(bound, least); err != nil {
+			bound, err = least, nil
+		}
+	}
 	how := "no scheme is better than this bound: the best route of the relaxation"
 	if r.lanes || r.computeOnly {
 		how += ", without waiting"

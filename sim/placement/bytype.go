@@ -422,8 +422,8 @@ func (a *assignment) send(at []laid, e *edgeCost, pool int) {
 }
 
 func (a *assignment) pay(st *laid, pool int, v sent, gradient bool) {
-	full := stage{common: common{pool: pool, measured: st.measured, out: st.out}}
-	a.r.pay(&full, v, gradient)
+	full := crossed{measured: st.measured, out: st.out}
+	a.r.pay(&full, pool, v, gradient)
 	st.measured, st.out = full.measured, full.out
 }
 

@@ -283,7 +283,7 @@ func (r *relaxation) pass(st *stage, f int, inside bool, member func(int) bool) 
 	}
 	gradient := p.edges[r.outAt[f]].gradient
 	if p.added {
-		r.pay(st, all, gradient)
+		r.pay(&st.crossed, st.pool, all, gradient)
 		return
 	}
 	st.measured += stepSeconds(p, all.seconds, gradient)
@@ -324,7 +324,7 @@ func (o *convexRouter) cheapest(t, cap float64, _ bool) (*route, error) {
 		for n := range o.stages[i] {
 			o.fewest[i][n] = 0
 			if st := &o.stages[i][n]; st.pool >= 0 {
-				o.fewest[i][n] = uint16(min(o.r.fewest(st, t), MaxExactDevices))
+				o.fewest[i][n] = uint16(min(o.r.fewest(st, t, 1), MaxExactDevices))
 			}
 		}
 	}

@@ -53,6 +53,9 @@ var exactEnumerates = 1 << 17 // tests lower it
 // exactClimbs says that `exact` begins its longer proofs with a local search.
 var exactClimbs = true // tests turn it off, to see that proofs find what it would
 
+// exactRough says that `exact` first sees how far it gets without keeping track of skips.
+var exactRough = true // tests turn it off, to see that all else is right
+
 // local looks for a good scheme to begin a proof with.
 func (s *search) local() error {
 	if !exactClimbs {
@@ -97,10 +100,11 @@ type proof struct {
 	made   int  // branches, beside the first
 	limit  int  // of them; 0: none
 	scout  bool // it looks for good schemes among some only: its bounds are not for all
+	rough  bool // routes keep track of no skips yet: that is less work, and often enough
 }
 
 func newProof(s *search) (*proof, error) {
-	x := &proof{s: s, p: s.p, best: math.Inf(-1)}
+	x := &proof{s: s, p: s.p, best: math.Inf(-1), rough: exactRough}
 	if s.fitness.Feasible {
 		x.best = s.fitness.Value
 	}
@@ -111,6 +115,22 @@ func newProof(s *search) (*proof, error) {
 	var err error
 	x.ideals, err = newIdeals(s.p, r.kinds())
 	return x, err
+}
+
+// relax returns the relaxation of all schemes.
+func (x *proof) relax() *relaxation {
+	r := newRelaxation(x.p, x.s.opt.Fidelity)
+	if x.rough {
+		r.skips = nil
+	}
+	return r
+}
+
+// refine reports whether relaxations will say more from now on.
+func (x *proof) refine() bool {
+	was := x.rough
+	x.rough = false
+	return was && x.relax().skips != nil
 }
 
 // oracle returns what solves a relaxation.
@@ -207,7 +227,7 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		if !in.reached { // nothing is known to be at its end
 			t, in.tried = in.hi, true
 		}
-		rt, err := o.cheapest(t, p.priceCap(), any)
+		rt, err := o.cheapest(t, min(p.priceCap(), r.dearest(in.lo, value)), any)
 		if err != nil && !errors.Is(err, errNone) {
 			return best, max(value, in.outlook), err
 		}
@@ -232,6 +252,21 @@ func (r *relaxation) solve(o oracle, floor float64, seen func(*route) float64) (
 		}
 	}
 	return best, value, nil
+}
+
+// dearest returns a price in USD/h from which on no step of at least so many seconds
+// has a better fitness than value.
+func (r *relaxation) dearest(seconds, value float64) float64 {
+	if r.p.Objective != Cost || !(value > 0) {
+		return math.Inf(1)
+	}
+	if r.computeOnly || r.lanes {
+		seconds -= r.p.rounding()
+	}
+	if seconds <= 0 {
+		return math.Inf(1)
+	}
+	return 1 / r.p.costOf(1, seconds) / value * (1 + 1e-12)
 }
 
 // interval is a range (lo, hi] of step times in which there may be better routes,
@@ -316,14 +351,15 @@ func (r *relaxation) shortest() float64 {
 // run searches until the gap is closed.
 func (x *proof) run() error {
 	x.open = proofHeap{&branch{bound: math.Inf(1)}}
+	climbed := x.scout
 	for len(x.open) > 0 {
 		b := heap.Pop(&x.open).(*branch)
 		if x.closed(b.bound) {
 			return nil
 		}
 		err := x.expand(b)
-		if err == nil && !x.scout && b.domain == nil && len(x.open) > 0 { // not closed at once
-			err = x.climb()
+		if err == nil && !climbed && len(x.open) > 0 { // not closed at once
+			climbed, err = true, x.climb()
 		}
 		if err == nil && x.limit > 0 && x.made >= x.limit {
 			err = budgetError(fmt.Sprintf("exactWork / spans = %d branches", x.limit))
@@ -342,12 +378,16 @@ func (x *proof) run() error {
 
 // cheaper looks for a scheme that is as good as the best at a lower price.
 func (x *proof) cheaper() error {
-	r := newRelaxation(x.p, x.s.opt.Fidelity)
+	r := x.relax()
 	t := r.timeOf(x.best)
 	if math.IsInf(t, 1) || math.IsInf(x.best, -1) {
 		return nil
 	}
-	rt, err := x.oracle(r).cheapest(t*(1+1e-12), x.p.priceCap(), false)
+	o, cap := x.oracle(r), x.p.priceCap()
+	if o, ok := o.(*router); ok && r.skips != nil {
+		o.most, cap = cheaperLabels, min(cap, x.s.fitness.Price*(1-1e-12))
+	}
+	rt, err := o.cheapest(t*(1+1e-12), cap, false)
 	switch {
 	case err == nil:
 		x.seen(rt)
@@ -356,6 +396,10 @@ func (x *proof) cheaper() error {
 	}
 	return nil
 }
+
+// cheaperLabels is how many labels a cheaper route is worth where routes keep track of
+// skips.
+const cheaperLabels = 1 << 16
 
 // climb looks for a better scheme than relaxations came by.
 func (x *proof) climb() error {
@@ -383,13 +427,17 @@ func (x *proof) closed(bound float64) bool {
 
 // expand solves a branch's relaxation and splits it if that leaves something open.
 func (x *proof) expand(b *branch) error {
-	r := newRelaxation(x.p, x.s.opt.Fidelity)
+	r := x.relax()
 	if b.domain != nil {
 		r.domain = b.domain
 	}
 	rt, bound, err := r.solve(x.oracle(r), x.best, x.seen)
 	if err == nil {
 		err = x.s.over // a route was not evaluated
+	}
+	if (err == nil && rt != nil && !x.closed(bound) || errors.Is(err, errLabels)) && x.refine() {
+		heap.Push(&x.open, &branch{bound: min(b.bound, bound)})
+		return nil
 	}
 	if err != nil {
 		b.bound = min(b.bound, bound)

@@ -18,9 +18,9 @@ type label struct {
 }
 
 type labelLeg struct {
-	first, end           int32
-	pool, before, behind uint8
-	devices              uint16
+	first, end    int32
+	pool, in, out uint8
+	devices       uint16
 }
 
 // memorySums are prefix sums over the layers of a pool of what memory floors need.
@@ -106,7 +106,7 @@ var errTables = errors.New("too many labels")
 // label sets labels from the last layer to the first and returns the cheapest complete
 // route. It gives up after so many comparisons of a search; 0: never.
 func (o *router) label(end int) (*route, error) {
-	p, r := o.r.p, o.r
+	p := o.r.p
 	o.labels = o.labels[:0]
 	for i := range o.lists {
 		o.lists[i] = o.lists[i][:0]
@@ -116,11 +116,11 @@ func (o *router) label(end int) (*route, error) {
 			return nil, err
 		}
 		for u := range p.pools {
-			for before := range r.near[u] {
-				if math.IsInf(o.bounds[0].value[a*o.nodes+o.node[u]+before], 1) {
+			for i := range o.nodesOf(u, a) {
+				if math.IsInf(o.bounds[0].value[a*o.nodes+o.node[u]+i], 1) {
 					continue
 				}
-				if err := o.settle(a, u, before); err != nil {
+				if err := o.settle(a, u, i); err != nil {
 					return nil, err
 				}
 				if o.effort.over != nil {
@@ -146,7 +146,7 @@ func (o *router) label(end int) (*route, error) {
 	var legs []leg
 	for i := best; i >= 0; i = o.labels[i].next {
 		g := &o.labels[i].leg
-		legs = append(legs, leg{int(g.pool), int(g.first), int(g.end), int(g.before), int(g.behind), int(g.devices)})
+		legs = append(legs, leg{int(g.pool), int(g.first), int(g.end), int(g.in), int(g.out), int(g.devices)})
 	}
 	if rt := o.finish(legs); rt != nil {
 		return rt, nil
@@ -166,29 +166,31 @@ func (o *router) priceOf(first int32) float64 {
 	return sum
 }
 
-// settle makes the labels of one node: every leg from it, before every label at
-// its end.
-func (o *router) settle(a, u, before int) error {
-	p, r, n := o.r.p, o.r, o.needs
-	node := a*o.nodes + o.node[u] + before
+// settle makes the labels of the i-th node of a pool at a cut: every leg from it,
+// before every label at its end.
+func (o *router) settle(a, u, i int) error {
+	p, n := o.r.p, o.needs
+	node := a*o.nodes + o.node[u] + i
+	hops := o.hopsFrom(a, o.node[u]+i)
 	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
-		for behind := range r.near[u] {
-			k := int(n.row(u, before, behind, a)[b-a-1])
+		for _, m := range hops {
+			if b < m.lo || b > m.hi {
+				continue
+			}
+			k := int(n.row(u, m.in, m.out, a)[b-a-1])
 			if k == 0 {
 				continue
 			}
-			leg := labelLeg{int32(a), int32(b), uint8(u), uint8(before), uint8(behind), uint16(k)}
+			leg := labelLeg{int32(a), int32(b), uint8(u), uint8(m.in), uint8(m.out), uint16(k)}
 			if b == p.layers {
 				o.offer(node, &label{next: -1}, leg)
 				break
 			}
-			for v := range p.pools {
-				if v != u && r.face[u*p.pools+v] == behind {
-					o.extend(node, o.lists[b*o.nodes+o.node[v]+r.face[v*p.pools+u]], leg)
-				}
+			for _, v := range o.leads(b, m.exit) {
+				o.extend(node, o.lists[b*o.nodes+int(v)], leg)
 			}
 		}
-		if len(o.labels) > MaxLabels {
+		if len(o.labels) > o.most {
 			return errLabels
 		}
 	}
@@ -259,8 +261,14 @@ func (o *router) offer(node int, l *label, leg labelLeg) {
 			return
 		}
 	}
+	if o.width > 0 && at >= o.width {
+		return
+	}
 	kept := list[:at]
 	for _, i := range list[at:] {
+		if o.width > 0 && len(kept) >= o.width-1 {
+			break
+		}
 		if !o.within(&l.counts, &o.labels[i].counts) || l.bytes > o.labels[i].bytes {
 			kept = append(kept, i)
 		}

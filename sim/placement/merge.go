@@ -11,10 +11,9 @@ type common struct {
 	pool        int
 	first, last int // layers
 
-	serial, parallel    float64              // seconds per step on one device: serial + parallel / k
-	weights, table, act float64              // bytes; act is weighted by micro-batches in flight
-	out, in             [linkClasses]float64 // seconds per step through one port
-	measured            float64              // seconds per step of measured transfers
+	serial, parallel    float64 // seconds per step on one device: serial + parallel / k
+	weights, table, act float64 // bytes; act is weighted by micro-batches in flight
+	crossed
 
 	// What the above comes to, once the stage is complete.
 	nic, direct float64 // the busier direction of the network ports; of all other links
@@ -28,6 +27,21 @@ type rare struct {
 	backing                      float64 // bytes of rows in host memory behind slot tables
 	rows                         rowWork // of a round
 	gatherSerial, gatherParallel float64 // of serial and parallel: reading rows in the device's own memory
+}
+
+// crossed is what edges that cross the border of a stage take.
+type crossed struct {
+	out, in  [linkClasses]float64 // seconds per step through one port
+	measured float64              // seconds per step of measured transfers
+}
+
+// join adds what other edges take.
+func (c *crossed) join(o *crossed) {
+	for k := range c.out {
+		c.out[k] += o.out[k]
+		c.in[k] += o.in[k]
+	}
+	c.measured += o.measured
 }
 
 // Evaluator computes fitness. It holds scratch memory, so that nothing is

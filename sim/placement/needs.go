@@ -7,12 +7,12 @@ import (
 )
 
 // needs are the fewest devices with which each span of layers reaches one step
-// time, by pool, first layer, end and faces.
+// time, by pool, first layer, end and variants.
 type needs struct {
 	r      *relaxation
 	time   float64
 	layers int
-	fewest [][]uint16 // per pool: [(before*faces+behind) * triangle + span]; 0: no number of devices
+	fewest [][]uint16 // per pool: [(in*variants+out) * triangle + span]; 0: no number of devices, or not a leg
 	reach  []int      // [pool*layers + first]: the last end that any span has
 }
 
@@ -27,7 +27,7 @@ const MaxExactDevices = 1<<14 - 1
 func (r *relaxation) spanCount() int {
 	n := 0
 	for t := range r.p.pools {
-		n += r.near[t] * r.near[t]
+		n += r.variants(t) * r.variants(t)
 	}
 	return n * r.p.layers * (r.p.layers + 1) / 2
 }
@@ -38,17 +38,17 @@ func (n *needs) at(a, b int) int { return a*n.layers - a*(a-1)/2 + b - a - 1 }
 func newNeeds(r *relaxation) *needs {
 	n := &needs{r: r, layers: r.p.layers, fewest: make([][]uint16, r.p.pools), reach: make([]int, r.p.pools*r.p.layers)}
 	for t := range n.fewest {
-		n.fewest[t] = make([]uint16, r.near[t]*r.near[t]*n.triangle())
+		n.fewest[t] = make([]uint16, r.variants(t)*r.variants(t)*n.triangle())
 	}
 	return n
 }
 
 func (n *needs) triangle() int { return n.layers * (n.layers + 1) / 2 }
 
-// row returns the needs of the spans of a pool from layer a with these faces, by
+// row returns the needs of the spans of a pool from layer a with these variants, by
 // end - a - 1.
-func (n *needs) row(t, before, behind, a int) []uint16 {
-	at := (before*n.r.near[t]+behind)*n.triangle() + n.at(a, a+1)
+func (n *needs) row(t, in, out, a int) []uint16 {
+	at := (in*n.r.variants(t)+out)*n.triangle() + n.at(a, a+1)
 	return n.fewest[t][at : at+n.layers-a]
 }
 
@@ -79,20 +79,76 @@ func (n *needs) fill(ctx context.Context, t float64) error {
 
 // from fills the spans of one pool from one layer.
 func (n *needs) from(r *relaxation, s *span, pool, a int) {
-	faces := r.near[pool]
+	variants := r.variants(pool)
 	window := r.windowAfter(0)
-	for i := range faces * faces {
-		clear(n.row(pool, i/faces, i%faces, a))
+	for i := range variants * variants {
+		clear(n.row(pool, i/variants, i%variants, a))
 	}
 	n.reach[pool*n.layers+a] = a
 	s.begin(r, pool, a)
+	var e variety
+	var st stage
 	for b := a + 1; b <= n.layers && s.grow() && !r.hopeless(s, n.time); b++ {
 		n.reach[pool*n.layers+a] = b
-		flows := r.crossing(s)
-		for before := range faces {
-			for behind := range faces {
-				st := s.settled(before, behind, flows, window)
-				n.row(pool, before, behind, a)[b-a-1] = uint16(min(r.fewest(&st, n.time), MaxExactDevices))
+		if r.tracked(a) || r.tracked(b) {
+			n.each(r, s, &e, window)
+			continue
+		}
+		for in := range r.near[pool] {
+			for out := range r.near[pool] {
+				s.settle(&st, variant{face: in}, variant{face: out}, window)
+				n.row(pool, in, out, a)[b-a-1] = uint16(min(r.fewest(&st, n.time, 1), MaxExactDevices))
+			}
+		}
+	}
+}
+
+// variety is the variants that a span can have at either end, and what crosses there.
+type variety struct {
+	before, behind []int
+	comes, goes    []crossed
+}
+
+// each fills the needs of one span whose variants are many. Most times they make no
+// difference: then those of the dearest are those of the span alone.
+func (n *needs) each(r *relaxation, s *span, e *variety, window float64) {
+	var st stage
+	s.alone(&st, window)
+	st.settle()
+	least := r.fewest(&st, n.time, 1)
+	if least == 0 {
+		return
+	}
+	most := s.most()
+	all := st
+	all.join(&most)
+	all.settle()
+	if r.fewest(&all, n.time, least) == least {
+		n.same(r, s, least)
+		return
+	}
+	e.list(s)
+	for i, in := range e.before {
+		for j, out := range e.behind {
+			one := st
+			one.join(&e.comes[i])
+			one.join(&e.goes[j])
+			one.settle()
+			n.row(s.pool, in, out, s.first)[s.end-s.first-1] = uint16(min(r.fewest(&one, n.time, least), MaxExactDevices))
+		}
+	}
+}
+
+// same fills the needs of one span that are k whatever its variants.
+func (n *needs) same(r *relaxation, s *span, k int) {
+	variants := r.variants(s.pool)
+	for in := range variants {
+		if !r.startsAs(s.first, s.end, r.variant(s.pool, in).kind) {
+			continue
+		}
+		for out := range variants {
+			if r.endsAs(s.first, s.end, r.variant(s.pool, out).kind) {
+				n.row(s.pool, in, out, s.first)[s.end-s.first-1] = uint16(min(k, MaxExactDevices))
 			}
 		}
 	}

@@ -11,8 +11,10 @@ import "math"
 //
 // Left open, and taken for the least that it can be:
 //   - what an edge to or from a stage that is not a neighbour costs, when the
-//     pool at the other end could make a difference;
-//   - to how many stages a layer sends its output, if to several layers;
+//     pool at the other end could make a difference, but for one edge over each
+//     cut, of which routes keep track (skip);
+//   - to how many stages a layer sends its output, if to several layers, but for
+//     what follows from that edge;
 //   - how many micro-batches a stage holds, when the schedule says more than how
 //     many stages follow.
 type relaxation struct {
@@ -35,8 +37,10 @@ type relaxation struct {
 	inEdges [][]int  // per layer: indices of edges that lead to it
 	outAt   []int    // per layer: its first edge in p.edges, which are by source
 
-	live  [][]int     // per cut: the layers before it that send to layers behind it, the last one first
-	flows [][]outflow // [pool*(layers+1) + cut], by prepare
+	live    [][]int     // per cut: the layers before it that send to layers behind it, the last one first
+	skips   []skip      // per cut; nil: routes keep track of none
+	flows   [][]outflow // [(pool*(layers+1)+cut)*variantKinds + kind], by prepare
+	mostOut []crossed   // [pool*(layers+1) + cut], same: no less than what goes over it
 
 	window float64 // the least that any segment has
 	known  []sent  // scratch
@@ -95,25 +99,43 @@ func newRelaxation(p *Problem, f Fidelity) *relaxation {
 			}
 		}
 	}
+	if r.tracks() {
+		if r.skips = r.track(); r.spanCount() > trackedSpans {
+			r.skips = nil
+		}
+	}
 	r.follow, r.window = p.windowsFollow(), r.leastWindow()
 	return r
 }
 
 // prepare lists what crosses each cut, once the domain is decided.
 func (r *relaxation) prepare() {
-	r.flows = make([][]outflow, r.p.pools*(r.p.layers+1))
+	r.flows = make([][]outflow, r.p.pools*(r.p.layers+1)*variantKinds)
 	if r.computeOnly {
 		return
 	}
 	for t := range r.p.pools {
 		for b := 1; b < r.p.layers; b++ {
-			r.flows[t*(r.p.layers+1)+b] = r.outflows(t, b)
+			flows := r.flows[(t*(r.p.layers+1)+b)*variantKinds:]
+			loosely := r.outflows(t, b)
+			if flows[whole] = loosely; r.tracked(b) {
+				flows[whole], flows[apart], flows[loose] = r.skipFlows(t, b, whole), r.skipFlows(t, b, apart), loosely
+				flows[closing] = flows[whole]
+			}
+		}
+	}
+	if r.skips != nil {
+		r.mostOut = make([]crossed, r.p.pools*(r.p.layers+1))
+		for i := range r.mostOut {
+			r.mostOut[i] = r.mostOver(i/(r.p.layers+1), i%(r.p.layers+1))
 		}
 	}
 }
 
 // crossing returns what crosses the cut at the end of a span.
-func (r *relaxation) crossing(s *span) []outflow { return r.flows[s.pool*(r.p.layers+1)+s.end] }
+func (s *span) crossing(kind int) []outflow {
+	return s.r.flows[(s.pool*(s.r.p.layers+1)+s.end)*variantKinds+kind]
+}
 
 func (r *relaxation) addFace(t int, f face) int {
 	for i, g := range r.faces[t] {
@@ -175,26 +197,13 @@ func (r *relaxation) knownFace(t, l int) int {
 	return known
 }
 
-// traffic is what crosses a border of a span over one face, in bytes per
-// micro-batch: activations, and the gradients that go the other way.
-type traffic struct{ bytes, gradient float64 }
-
-func (t *traffic) add(bytes float64, gradient bool) {
-	t.bytes += bytes
-	if gradient {
-		t.gradient += bytes
-	}
-}
-
 // outflow is what a layer sends over a cut to layers behind it.
 type outflow struct {
 	from     int
-	face     int // near: towards the layer at the cut, whatever its pool
+	face     int // or near, or over
 	sent     sent
 	gradient bool
 }
-
-const near = -1
 
 // outflows lists what crosses the cut before layer b from a pool, the last layer
 // first. Layers behind the cut are taken for one stage wherever they may be: more
@@ -253,178 +262,19 @@ func (r *relaxation) lane(b int) []outflow {
 	return flows
 }
 
-// span is a run of layers [first, end) on one pool that grows at its end.
-type span struct {
-	r          *relaxation
-	pool       int
-	first, end int
-	st         stage     // with act for a window of 1, and without what goes out
-	in         []traffic // over known faces
-	nearIn     traffic   // from the layer before, face not known
-	got        []sent    // per layer before: what it sends to the span
-	touched    []int     // the layers of got that are not zero
-}
-
-// begin makes the span empty.
-func (s *span) begin(r *relaxation, pool, first int) {
-	s.r, s.pool, s.first, s.end, s.nearIn = r, pool, first, first, traffic{}
-	s.st = stage{common: common{pool: pool, first: first}}
-	s.in = zeroed(s.in, len(r.faces[pool]))
-	if len(s.got) < r.p.layers {
-		s.got = make([]sent, r.p.layers)
-	}
-	for _, f := range s.touched {
-		s.got[f] = sent{}
-	}
-	s.touched = s.touched[:0]
-}
-
-// grow adds the next layer. It is false when the pool does not take it.
-func (s *span) grow() bool {
-	p, l := s.r.p, s.end
-	if s.r.domain[l]&(1<<s.pool) == 0 {
-		return false
-	}
-	act := s.st.act
-	s.st.last = l
-	s.r.join(&s.st, l)
-	if p.Inference {
-		s.st.act = max(act, p.work[s.pool*p.layers+l].act)
-	}
-	s.end++
-	if !s.r.computeOnly {
-		for _, i := range s.r.inEdges[l] {
-			s.receive(&p.edges[i])
-		}
-	}
-	return true
-}
-
-// receive accounts for what comes in over an edge, unless it starts in the span.
-func (s *span) receive(e *edgeCost) {
-	p, r, f := s.r.p, s.r, e.from
-	if f >= s.first {
-		return
-	}
-	was := s.got[f]
-	if was == (sent{}) {
-		s.touched = append(s.touched, f)
-	}
-	s.got[f].add(e, p.output[f])
-	now := s.got[f]
-	if p.added {
-		r.pay(&s.st, sent{now.bytes - was.bytes, now.seconds - was.seconds}, e.gradient)
-		return
-	}
-	if r.lanes {
-		if f == s.first-1 {
-			s.nearIn.add(now.bytes-was.bytes, e.gradient)
-		}
-		return
-	}
-	s.st.measured += stepSeconds(p, now.seconds-was.seconds, e.gradient)
-	if k := r.knownFace(s.pool, f); k >= 0 {
-		s.in[k].add(now.bytes-was.bytes, e.gradient)
-	} else if f == s.first-1 {
-		s.nearIn.add(now.bytes-was.bytes, e.gradient)
-	}
-}
-
-// stepSeconds is what a measured transfer takes of a step.
-func stepSeconds(p *Problem, seconds float64, gradient bool) float64 {
-	d := float64(p.Microbatches) * seconds
-	if gradient {
-		d *= 2
-	}
-	return d
-}
-
-// pay charges what goes between a stage and host memory, as Evaluator.pay does.
-func (r *relaxation) pay(st *stage, v sent, gradient bool) {
-	step := r.p.hostStep[st.pool]
-	if step == 0 {
-		return
-	}
-	st.measured += stepSeconds(r.p, v.seconds, gradient)
-	times := 1.0
-	if gradient {
-		times = 2
-	}
-	st.out[hostClass] += times * v.bytes * step
-}
-
-// settled returns the stage that the span is between neighbours on the faces
-// before and behind it, with what goes out at its end.
-func (s *span) settled(before, behind int, flows []outflow, window float64) stage {
-	st, p := s.st, s.r.p
-	if !p.Inference {
-		st.act *= window
-	}
-	if s.r.lanes {
-		s.busiest(&st, before, behind, flows)
-		return st
-	}
-	for f, in := range s.in {
-		if f == before {
-			in.bytes += s.nearIn.bytes
-			in.gradient += s.nearIn.gradient
-		}
-		k := &s.r.faces[s.pool][f]
-		st.in[k.class] += in.bytes * k.get
-		st.out[k.class] += in.gradient * k.get
-	}
-	for i := range flows {
-		o := &flows[i]
-		if o.from < s.first {
-			break
-		}
-		if p.added {
-			s.r.pay(&st, o.sent, o.gradient)
-			continue
-		}
-		st.measured += stepSeconds(p, o.sent.seconds, o.gradient)
-		f := o.face
-		if f == near {
-			f = behind
-		}
-		k := &s.r.faces[s.pool][f]
-		st.out[k.class] += o.sent.bytes * k.send
-		if o.gradient {
-			st.in[k.class] += o.sent.bytes * k.send
-		}
-	}
-	st.settle()
-	return st
-}
-
-// busiest counts the channels to the neighbours of a span, each by itself.
-func (s *span) busiest(st *stage, before, behind int, flows []outflow) {
-	var out traffic
-	for i := range flows {
-		if o := &flows[i]; o.from < s.first {
-			break
-		} else {
-			out.add(o.sent.bytes, o.gradient)
-		}
-	}
-	k := &s.r.faces[s.pool][before]
-	st.in[k.class] = max(s.nearIn.bytes, s.nearIn.gradient) * k.get
-	k = &s.r.faces[s.pool][behind]
-	st.out[k.class] = max(out.bytes, out.gradient) * k.send
-	st.settle()
-}
-
-// fewest returns the fewest devices with which a stage needs at most t seconds
-// and fits its memory, or 0 if no number of the pool's does.
-func (r *relaxation) fewest(st *stage, t float64) int {
+// fewest returns the fewest devices, at least so many, with which a stage needs at most
+// t seconds and fits its memory, or 0 if no number of the pool's does.
+func (r *relaxation) fewest(st *stage, t float64, least int) int {
 	ev, count := r.ev, r.p.count[st.pool]
 	ev.stages = ev.stages[:1]
 	ev.stages[0] = *st
-	lo := 1
+	lo := least
 	if r.p.need(st, 1) > r.p.memory[st.pool] || st.backing > 0 {
-		if lo = ev.memoryFloor(0); lo == 0 || lo > count || st.most > 0 && lo > st.most {
+		floor := ev.memoryFloor(0)
+		if floor == 0 || floor > count || st.most > 0 && floor > st.most {
 			return 0
 		}
+		lo = max(lo, floor)
 	}
 	if ev.stepTime(0, lo) <= t {
 		return lo

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // route is a solution of a relaxation for one step time: a scheme whose stages
@@ -27,7 +28,7 @@ type oracle interface {
 // leg is a span of layers on one pool.
 type leg struct {
 	pool, first, end int
-	before, behind   int // faces
+	in, out          int // variants
 	devices          int
 }
 
@@ -45,30 +46,32 @@ var (
 )
 
 // router finds the cheapest route for a step time: a shortest path in a graph
-// whose nodes are (cut, pool behind it, face towards the pool before it), under
-// one resource for every pool, its devices.
+// whose nodes are (cut, pool behind it, face towards the pool before it, what is
+// known of the skip at the cut), under one resource for every pool, its devices.
 //
 // Relaxing the pools' counts with prices on devices (Lagrange multipliers, moved
 // by subgradients as in Held and Karp, 1971) gives bounds; what they leave is
 // settled by label setting with dominance (Desrochers and Soumis, 1988), from
 // the last layer to the first, where a label must stay within every bound.
 type router struct {
+	*states
 	r        *relaxation
 	needs    *needs
 	ctx      context.Context
 	stopped  func() error // why the search must end
 	effort   *effort
-	node     []int // per pool: its first node at a cut
-	nodes    int   // per cut
-	all      bool  // bounds are for all routes, not for cheaper ones than the best known
-	counting bool  // what a leg needs depends on how many follow
+	all      bool    // bounds are for all routes, not for cheaper ones than the best known
+	width    int     // most labels of a node; 0: any
+	most     int     // labels in all
+	cap      float64 // bind left routes below this price
+	counting bool    // what a leg needs depends on how many follow
 	prices   []float64
 	counts   []float64
 	multi    []float64 // multipliers of the best bound, kept from call to call
 	top      float64   // price of all devices
 
 	bounds [2]bound
-	ends   []float64 // [node*(layers+1) + cut]: cheapest prefix whose last leg ends there; node: pool and face behind
+	ends   []float64 // [exit*(layers+1) + cut]: cheapest prefix whose last leg ends there
 	from   []int32   // its last leg's first layer and the node it began at: layer*nodes + node
 
 	tables *tables // nil: they cannot be
@@ -96,11 +99,9 @@ type bound struct {
 
 func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router {
 	p := r.p
-	o := &router{r: r, needs: newNeeds(r), ctx: ctx, stopped: stopped, effort: &effort{stopped: stopped}, node: make([]int, p.pools), multi: make([]float64, p.pools), counts: make([]float64, p.pools)}
+	o := &router{r: r, states: newStates(r), needs: newNeeds(r), ctx: ctx, stopped: stopped, effort: &effort{stopped: stopped}, most: MaxLabels, multi: make([]float64, p.pools), counts: make([]float64, p.pools)}
 	o.prices = p.price
 	for t := range p.pools {
-		o.node[t] = o.nodes
-		o.nodes += r.near[t]
 		count := min(p.count[t], MaxExactDevices)
 		o.counts[t] = float64(count)
 		o.top += o.counts[t] * p.price[t]
@@ -112,7 +113,7 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	for i := range o.bounds {
 		o.bounds[i] = bound{price: make([]float64, p.pools), value: make([]float64, (p.layers+1)*o.nodes)}
 	}
-	o.ends, o.from = make([]float64, o.nodes*(p.layers+1)), make([]int32, o.nodes*(p.layers+1))
+	o.ends, o.from = make([]float64, o.exits*(p.layers+1)), make([]int32, o.exits*(p.layers+1))
 	o.lists = make([][]int32, (p.layers+1)*o.nodes)
 	o.served = p.servers >= 0 && !r.lanes
 	o.tables = newTables(o)
@@ -121,11 +122,17 @@ func newRouter(ctx context.Context, r *relaxation, stopped func() error) *router
 	return o
 }
 
-// cheapest is oracle's.
+// cheapest is oracle's. Where routes keep track of skips, labels are many: it looks for
+// a route among few of them first, and what costs more need not be kept then.
 func (o *router) cheapest(t, cap float64, any bool) (*route, error) {
 	best, done, err := o.bind(t, cap, any)
 	if err != nil || done {
 		return best, err
+	}
+	if o.r.skips != nil {
+		if best, err = o.beam(best); err != nil || best != nil && any {
+			return best, err
+		}
 	}
 	found, err := o.search()
 	if errors.Is(err, errNone) && best != nil {
@@ -209,6 +216,7 @@ func (o *router) lagrange(cap float64, any bool) (best *route, done bool, err er
 			multi[t] = max(0, multi[t]+step*(cap-value)/norm*d/o.counts[t])
 		}
 	}
+	o.cap = cap
 	b.limit = cap - o.standing(b)
 	for t := range multi {
 		b.limit += o.multi[t] * o.counts[t]
@@ -243,7 +251,7 @@ func (o *router) fits(use []float64) bool {
 // pass fills a bound for its prices, without counting devices, and returns its
 // value for all layers.
 func (o *router) pass(b *bound) float64 {
-	p, r, n := o.r.p, o.r, o.needs
+	p, n := o.r.p, o.needs
 	wide := p.layers + 1
 	for i := range o.ends {
 		o.ends[i] = math.Inf(1)
@@ -251,20 +259,23 @@ func (o *router) pass(b *bound) float64 {
 	for a := range p.layers {
 		o.arrive(b, a)
 		for u := range p.pools {
-			faces := r.near[u]
-			for before := range faces {
-				base := b.value[a*o.nodes+o.node[u]+before]
+			for i := range o.nodesOf(u, a) {
+				at := int32(a*o.nodes + o.node[u] + i)
+				base := b.value[at]
 				if math.IsInf(base, 1) {
 					continue
 				}
-				for behind := range faces {
-					ends := o.ends[(o.node[u]+behind)*wide+a+1 : (o.node[u]+behind)*wide+n.reach[u*p.layers+a]+1]
-					from := o.from[(o.node[u]+behind)*wide+a+1:][:len(ends)]
-					row := n.row(u, before, behind, a)[:len(ends)]
-					at := int32(a*o.nodes + o.node[u] + before)
+				for _, m := range o.hopsFrom(a, o.node[u]+i) {
+					hi := min(m.hi, n.reach[u*p.layers+a])
+					if hi < m.lo {
+						continue
+					}
+					ends := o.ends[m.exit*wide+m.lo : m.exit*wide+hi+1]
+					from := o.from[m.exit*wide+m.lo:][:len(ends)]
+					row := n.row(u, m.in, m.out, a)[m.lo-a-1:][:len(ends)]
 					each := b.price[u]
 					if o.served {
-						o.relax(ends, from, row, b, u, a, base, at)
+						o.relax(ends, from, row, b, u, a, m.lo, base, at)
 						continue
 					}
 					for i, k := range row {
@@ -280,19 +291,20 @@ func (o *router) pass(b *bound) float64 {
 		}
 	}
 	least := math.Inf(1)
-	for u := range o.nodes {
-		least = min(least, o.ends[u*wide+p.layers])
+	for e := range o.exits {
+		least = min(least, o.ends[e*wide+p.layers])
 	}
 	return least
 }
 
-// relax offers the legs from layer a on pool u, with the servers that they take.
-func (o *router) relax(ends []float64, from []int32, row []uint16, b *bound, u, a int, base float64, at int32) {
+// relax offers the legs from layer a on pool u that end at cut lo or later, with the
+// servers that they take.
+func (o *router) relax(ends []float64, from []int32, row []uint16, b *bound, u, a, lo int, base float64, at int32) {
 	for i, k := range row {
 		if k == 0 {
 			continue
 		}
-		if v := base + o.priced(b, u, a, a+1+i, float64(k)); v < ends[i] {
+		if v := base + o.priced(b, u, a, lo+i, float64(k)); v < ends[i] {
 			ends[i], from[i] = v, at
 		}
 	}
@@ -319,56 +331,63 @@ func (o *router) standing(b *bound) float64 {
 
 // arrive works out the values of the nodes at a cut from the legs that end there.
 func (o *router) arrive(b *bound, a int) {
-	p, r := o.r.p, o.r
-	wide := p.layers + 1
-	for v := range p.pools {
-		for before := range r.near[v] {
-			least := math.Inf(1)
-			if a == 0 {
-				least = 0
+	p, wide := o.r.p, o.r.p.layers+1
+	value := b.value[a*o.nodes : (a+1)*o.nodes]
+	for i := range value {
+		value[i] = math.Inf(1)
+	}
+	for t := range p.pools {
+		if a == 0 {
+			clear(value[o.node[t] : o.node[t]+o.nodesOf(t, 0)])
+			continue
+		}
+		for e := o.exit[t]; e < o.exit[t]+o.exitsAt(t, a); e++ {
+			v := o.ends[e*wide+a]
+			if math.IsInf(v, 1) {
+				continue
 			}
-			for u := range p.pools {
-				if u != v && a > 0 && r.face[v*p.pools+u] == before {
-					least = min(least, o.ends[(o.node[u]+r.face[u*p.pools+v])*wide+a])
-				}
+			for _, i := range o.leads(a, e) {
+				value[i] = min(value[i], v)
 			}
-			b.value[a*o.nodes+o.node[v]+before] = least
 		}
 	}
 }
 
 // trace returns the legs of the last pass's best route.
 func (o *router) trace() []leg {
-	p, r := o.r.p, o.r
-	wide := p.layers + 1
-	end, behindPool := p.layers, -1
+	p, wide := o.r.p, o.r.p.layers+1
+	end, node := p.layers, -1
 	var legs []leg
 	for end > 0 {
-		pool, node, least := -1, -1, math.Inf(1)
+		pool, exit, least := -1, -1, math.Inf(1)
 		for u := range p.pools {
-			for behind := range r.near[u] {
-				if behindPool >= 0 && (u == behindPool || r.face[u*p.pools+behindPool] != behind) {
-					continue
-				}
-				if behindPool >= 0 && r.face[behindPool*p.pools+u] != legs[len(legs)-1].before {
-					continue
-				}
-				if v := o.ends[(o.node[u]+behind)*wide+end]; v < least {
-					pool, node, least = u, o.node[u]+behind, v
+			for i := range o.exitsAt(u, end) {
+				e := o.exit[u] + i
+				if v := o.ends[e*wide+end]; v < least && (node < 0 || slices.Contains(o.leads(end, e), int32(node))) {
+					pool, exit, least = u, e, v
 				}
 			}
 		}
-		at := int(o.from[node*wide+end])
-		a, before := at/o.nodes, at%o.nodes-o.node[pool]
-		behind := node - o.node[pool]
-		legs = append(legs, leg{pool: pool, first: a, end: end, before: before, behind: behind,
-			devices: int(o.needs.row(pool, before, behind, a)[end-a-1])})
-		end, behindPool = a, pool
+		at := int(o.from[exit*wide+end])
+		g := o.leg(pool, at/o.nodes, end, at%o.nodes, exit)
+		legs = append(legs, g)
+		end, node = g.first, at%o.nodes
 	}
-	for i, j := 0, len(legs)-1; i < j; i, j = i+1, j-1 {
-		legs[i], legs[j] = legs[j], legs[i]
-	}
+	slices.Reverse(legs)
 	return legs
+}
+
+// leg returns the leg of layers [a, end) from a node to an exit.
+func (o *router) leg(pool, a, end, node, exit int) leg {
+	for _, m := range o.hopsFrom(a, node) {
+		if m.exit != exit || end < m.lo || end > m.hi {
+			continue
+		}
+		if k := o.needs.row(pool, m.in, m.out, a)[end-a-1]; k > 0 {
+			return leg{pool, a, end, m.in, m.out, int(k)}
+		}
+	}
+	panic("placement: a route has a leg that no move makes")
 }
 
 // finish prices and times legs, with the memory that their place in the pipeline
@@ -384,9 +403,9 @@ func (o *router) finish(legs []leg) *route {
 		for s.end < g.end {
 			s.grow()
 		}
-		st := s.settled(g.before, g.behind, r.crossing(&s), r.windowAfter(len(legs)-1-i))
 		r.ev.stages = r.ev.stages[:1]
-		r.ev.stages[0] = st
+		st := &r.ev.stages[0]
+		s.settle(st, r.variant(g.pool, g.in), r.variant(g.pool, g.out), r.windowAfter(len(legs)-1-i))
 		if k := r.ev.memoryFloor(0); k == 0 || k > p.count[g.pool] {
 			return nil
 		} else if k > g.devices {

@@ -3,7 +3,6 @@ package placement
 import (
 	"errors"
 	"math"
-	"slices"
 )
 
 // tables find the cheapest route where labels are too many. Few devices in few pools
@@ -17,8 +16,8 @@ type tables struct {
 	value  int
 	states int
 	none   uint16 // a value that no pool has
-	// after[cut*nodes + node[u]+behind] is the table of what may come after a leg on u
-	// that ends at the cut; nil: nothing.
+	// after[cut*exits + exit] is the table of what may come after a leg with such an
+	// exit that ends at the cut; nil: nothing.
 	after [][]uint16
 	here  [][]uint16 // per node at one cut
 }
@@ -39,7 +38,7 @@ func newTables(o *router) *tables {
 			t.value = u
 		}
 	}
-	most := MaxTableCounts / (o.nodes * (p.layers + 1))
+	most := MaxTableCounts / (max(o.nodes, o.exits) * (p.layers + 1))
 	for u := range p.pools {
 		if u == t.value {
 			continue
@@ -60,11 +59,15 @@ func newTables(o *router) *tables {
 
 // work is how many counts search compares for the router's needs, at most.
 func (t *tables) work() int {
-	p, n := t.o.r.p, t.o.needs
-	legs := 0
+	o := t.o
+	p, legs := o.r.p, 0
 	for u := range p.pools {
 		for a := range p.layers {
-			legs += t.o.r.near[u] * t.o.r.near[u] * (n.reach[u*p.layers+a] - a)
+			for i := range o.nodesOf(u, a) {
+				for _, m := range o.hopsFrom(a, o.node[u]+i) {
+					legs += max(0, min(m.hi, o.needs.reach[u*p.layers+a])-m.lo+1)
+				}
+			}
 		}
 	}
 	return legs * t.states
@@ -74,7 +77,7 @@ func (t *tables) work() int {
 func (t *tables) search() (*route, error) {
 	o := t.o
 	if t.after == nil {
-		t.after, t.here = make([][]uint16, o.nodes*(o.r.p.layers+1)), make([][]uint16, o.nodes)
+		t.after, t.here = make([][]uint16, o.exits*(o.r.p.layers+1)), make([][]uint16, o.nodes)
 		for i := range t.here {
 			t.here[i] = make([]uint16, t.states)
 		}
@@ -84,8 +87,8 @@ func (t *tables) search() (*route, error) {
 			return nil, err
 		}
 		for u := range o.r.p.pools {
-			for before := range o.r.near[u] {
-				if err := t.fill(a, u, before); err != nil {
+			for i := range o.nodesOf(u, a) {
+				if err := t.fill(a, u, i); err != nil {
 					return nil, err
 				}
 			}
@@ -95,20 +98,26 @@ func (t *tables) search() (*route, error) {
 	return t.best()
 }
 
-// fill makes the table of one node: every leg from it, before what may come after.
-func (t *tables) fill(a, u, before int) error {
+// fill makes the table of the i-th node of a pool: every leg from it, before what may
+// come after.
+func (t *tables) fill(a, u, i int) error {
 	o := t.o
 	p, n := o.r.p, o.needs
-	here := t.here[o.node[u]+before]
+	node := o.node[u] + i
+	here := t.here[node]
 	for i := range here {
 		here[i] = t.none
 	}
-	if math.IsInf(o.bounds[0].value[a*o.nodes+o.node[u]+before], 1) {
+	if math.IsInf(o.bounds[0].value[a*o.nodes+node], 1) {
 		return nil
 	}
+	hops := o.hopsFrom(a, node)
 	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
-		for behind := range o.r.near[u] {
-			k := int(n.row(u, before, behind, a)[b-a-1])
+		for _, m := range hops {
+			if b < m.lo || b > m.hi {
+				continue
+			}
+			k := int(n.row(u, m.in, m.out, a)[b-a-1])
 			if k == 0 {
 				continue
 			}
@@ -121,7 +130,7 @@ func (t *tables) fill(a, u, before int) error {
 				}
 				break
 			}
-			if after := t.after[b*o.nodes+o.node[u]+behind]; after != nil {
+			if after := t.after[b*o.exits+m.exit]; after != nil {
 				t.shift(here, after, u, k)
 			}
 		}
@@ -158,8 +167,8 @@ func (t *tables) shift(dst, src []uint16, u, k int) {
 func (t *tables) lead(a int) {
 	o := t.o
 	for u := range o.r.p.pools {
-		for behind := range o.r.near[u] {
-			at := a*o.nodes + o.node[u] + behind
+		for e := o.exit[u]; e < o.exit[u]+o.exitsAt(u, a); e++ {
+			at := a*o.exits + e
 			after := t.after[at]
 			if after == nil {
 				after = make([]uint16, t.states)
@@ -167,7 +176,7 @@ func (t *tables) lead(a int) {
 			for i := range after {
 				after[i] = t.none
 			}
-			for _, v := range t.next(u, behind) {
+			for _, v := range o.leads(a, e) {
 				for i, w := range t.here[v] {
 					after[i] = min(after[i], w)
 				}
@@ -177,27 +186,18 @@ func (t *tables) lead(a int) {
 	}
 }
 
-// next lists the nodes that may follow a leg.
-func (t *tables) next(u, behind int) (nodes []int) {
-	r := t.o.r
-	for v := range r.p.pools {
-		if v != u && r.face[u*r.p.pools+v] == behind {
-			nodes = append(nodes, t.o.node[v]+r.face[v*r.p.pools+u])
-		}
-	}
-	return nodes
-}
-
 // best returns the cheapest of all routes from the first cut.
 func (t *tables) best() (*route, error) {
 	node, state, least := -1, 0, math.Inf(1)
-	for i, here := range t.here {
-		for s, v := range here {
-			if v == t.none {
-				continue
-			}
-			if price := t.price(s, v); price < least {
-				node, state, least = i, s, price
+	for u := range t.o.r.p.pools {
+		for i := t.o.node[u]; i < t.o.node[u]+t.o.nodesOf(u, 0); i++ {
+			for s, v := range t.here[i] {
+				if v == t.none {
+					continue
+				}
+				if price := t.price(s, v); price < least {
+					node, state, least = i, s, price
+				}
 			}
 		}
 	}
@@ -235,41 +235,41 @@ func (t *tables) price(state int, value uint16) float64 {
 
 // trace returns the legs of a route from a node at the first cut that has these counts.
 func (t *tables) trace(node, state int) []leg {
-	value, nodes := t.here[node][state], []int{node}
+	value, nodes := t.here[node][state], []int32{int32(node)}
 	var legs []leg
 	for a := 0; a < t.o.r.p.layers; {
-		g, ok := t.from(a, nodes, state, value)
+		g, exit, ok := t.from(a, nodes, state, value)
 		if !ok {
 			panic("placement: a table's counts are no route's")
 		}
 		at, v := t.only(g.pool, g.devices)
 		state, value = state-at, value-v
 		legs = append(legs, g)
-		a, nodes = g.end, t.next(g.pool, g.behind)
+		a, nodes = g.end, t.o.leads(g.end, exit)
 	}
 	return legs
 }
 
-// from returns a leg from one of the nodes at a cut that leaves counts which what comes
-// after has.
-func (t *tables) from(a int, nodes []int, state int, value uint16) (leg, bool) {
+// from returns a leg from one of the nodes at a cut, and its exit, that leaves counts
+// which what comes after has.
+func (t *tables) from(a int, nodes []int32, state int, value uint16) (g leg, exit int, ok bool) {
 	o := t.o
-	for u := range o.r.p.pools {
-		for before := range o.r.near[u] {
-			if !slices.Contains(nodes, o.node[u]+before) {
-				continue
-			}
-			for b := a + 1; b <= o.needs.reach[u*o.r.p.layers+a]; b++ {
-				for behind := range o.r.near[u] {
-					k := int(o.needs.row(u, before, behind, a)[b-a-1])
-					if k > 0 && k <= t.devices(u, state, value) && t.leaves(b, o.node[u]+behind, u, k, state, value) {
-						return leg{pool: u, first: a, end: b, before: before, behind: behind, devices: k}, true
-					}
+	for _, node := range nodes {
+		u := o.poolOf(int(node))
+		hops := o.hopsFrom(a, int(node))
+		for b := a + 1; b <= o.needs.reach[u*o.r.p.layers+a]; b++ {
+			for _, m := range hops {
+				if b < m.lo || b > m.hi {
+					continue
+				}
+				k := int(o.needs.row(u, m.in, m.out, a)[b-a-1])
+				if k > 0 && k <= t.devices(u, state, value) && t.leaves(b, m.exit, u, k, state, value) {
+					return leg{u, a, b, m.in, m.out, k}, m.exit, true
 				}
 			}
 		}
 	}
-	return leg{}, false
+	return g, 0, false
 }
 
 // leaves reports whether these counts without k devices of a pool are those of what
@@ -280,6 +280,6 @@ func (t *tables) leaves(cut, exit, u, k, state int, value uint16) bool {
 	if cut == t.o.r.p.layers {
 		return state == 0 && value == 0
 	}
-	after := t.after[cut*t.o.nodes+exit]
+	after := t.after[cut*t.o.exits+exit]
 	return after != nil && after[state] == value
 }
