@@ -330,7 +330,7 @@ func TestInsideOneWay(t *testing.T) {
 		if s.Recompute == "" {
 			for _, how := range []Recompute{Selective, Full} {
 				m, x, _ := of(func(i *Inside) { i.Recompute = how })
-				if m > memory || x < step*(1-1e-12) {
+				if rounded := base.rounding() / float64(s.Batch); m > memory || x < step*(1-1e-12)-rounded {
 					t.Fatalf("%s takes %v and steps in %v; without %v and %v", how, m, x, memory, step)
 				}
 			}
@@ -339,7 +339,7 @@ func TestInsideOneWay(t *testing.T) {
 			t.Fatalf("with overlap steps take %v, without %v; memory %v and %v", x, step, m, memory)
 		}
 	})
-	if compared == 0 {
+	if compared == 0 && !testing.Short() { // which draws a fifth
 		t.Error("nothing was compared")
 	}
 }
