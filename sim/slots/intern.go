@@ -17,20 +17,27 @@ type interner struct {
 
 	// Keys find their ids in one of two ways.
 	direct []uint32 // by key: id + 1; 0: none
-	cells  []uint64 // by hash, in open addressing at load <= 1/2: half a hash, and id + 1
-	shift  uint
+	cells  []uint32 // by hash, in open addressing: id + 1, and a part of the hash in the bits above; 0: none
+	shift  uint     // of a hash, to its cell
+	above  uint32   // these bits
 
 	known []uint64 // of a sweep
 }
 
+// cachedCells are so few that they stay near the processor. Then it saves time if half
+// of them are empty, for a search to end at once; of more cells, what has to be fetched
+// from memory costs more than a longer search, and they are filled up to two thirds.
+const cachedCells = 1 << 17
+
 // newInterner returns an interner of 64-bit keys.
 func newInterner(ids int) *interner {
 	n := 16
-	for n < 2*ids {
+	for n < ids+ids/2 || n < 2*ids && n < cachedCells {
 		n *= 2
 	}
 	x := newIDs(ids)
-	x.cells, x.shift = make([]uint64, n), uint(64-bits.Len(uint(n-1)))
+	x.cells, x.shift = make([]uint32, n), uint(64-bits.Len(uint(n-1)))
+	x.above = ^uint32(0) << bits.Len(uint(ids))
 	return x
 }
 
@@ -73,7 +80,7 @@ func intern[K uint32 | uint64](x *interner, dst []uint32, keys []K) int {
 		return renumber(x, dst, keys)
 	}
 	dst = dst[:len(keys)]
-	cells, names, shift := x.cells, x.keys, x.shift
+	cells, names, shift, above := x.cells, x.keys, x.shift%64, x.above
 	for i, key := range keys {
 		k := uint64(key)
 		h := scramble(k)
@@ -85,10 +92,11 @@ func intern[K uint32 | uint64](x *interner, dst []uint32, keys []K) int {
 					return i
 				}
 				dst[i] = x.take(k)
-				cells[at] = h<<32 | uint64(dst[i]+1)
+				cells[at] = uint32(h)&above | (dst[i] + 1)
 				break
 			}
-			if id := uint32(c) - 1; uint32(c>>32) == uint32(h) && names[id] == k {
+			// Where the bits above are others, they remain, and no id is so large.
+			if id := (c ^ uint32(h)&above) - 1; id < uint32(len(names)) && names[id] == k {
 				dst[i] = id
 				break
 			}
@@ -160,6 +168,6 @@ func (x *interner) rebuild() {
 		for x.cells[at] != 0 {
 			at = (at + 1) & mask
 		}
-		x.cells[at] = h<<32 | uint64(id+1)
+		x.cells[at] = uint32(h)&x.above | uint32(id+1)
 	}
 }
