@@ -67,7 +67,7 @@ type ReplayResult struct {
 // Keys become small ids, which are given out again when no table knows their keys
 // any more. Memory then depends on the slots, and on the keys that policies
 // remember beside them: a multiple of their sum S over all tables (of LRU the largest
-// one counts), per table 2 S entries of 1 to 12 bytes, and 40 bytes for each id once,
+// one counts), per table 2 S entries of 1 to 12 bytes, and 24 bytes for each id once,
 // however long the trace. The exceptions:
 //
 //   - a policy that must know the future (min, lookahead, static) holds the
@@ -120,6 +120,9 @@ func NewReplayer(tables []Config, opt ReplayOptions) (*Replayer, error) {
 	}
 	r := &Replayer{opt: opt}
 	recent := recentTables{workers: opt.Workers}
+	if opt.Rows == 0 {
+		recent.workers = max(1, opt.Workers-1) // who feeds interns meanwhile
+	}
 	for i, c := range tables {
 		x := &replayed{
 			cfg:    Config{Policy: c.Policy, Slots: c.Slots, Window: c.Window, Rows: opt.Rows},

@@ -20,7 +20,7 @@ func SizePolicies() []string { return slices.Clone(sizePolicies) }
 // every lookup is one access to memory for eight sizes, where a replay per size
 // takes one each. Misses are those of Table.Replay at each size.
 //
-// Memory is 2 bytes a row for every eight sizes (FIFO 1), and 4 bytes a slot (SIEVE 5);
+// Memory is 2 bytes a row for every eight sizes, and 4 bytes a slot (SIEVE 5);
 // for LRU 4 bytes a row, and 12.6 a slot of the largest size.
 type SizeReplay struct {
 	sizes  []int
@@ -35,9 +35,6 @@ type sizeGroup interface {
 	misses() []int64     // per size
 	mark(known []uint64) // sets the bit of every key that is in a table
 }
-
-// groupSizes is how many sizes one word per row serves.
-const groupSizes = 8
 
 // NewSizeReplay returns empty tables of the given sizes, in slots. All keys are
 // below rows. The first warmup lookups move rows but are not counted. The error

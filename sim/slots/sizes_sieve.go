@@ -2,45 +2,14 @@ package slots
 
 import "math/bits"
 
-// sieveSizes is SIEVE (Zhang et al., NSDI 2024) at up to eight sizes, with a word
-// per row as clockSizes has it.
-type sieveSizes struct {
-	marks  []uint16
-	queues [groupSizes]sieveQueue
-	n      int
-}
-
-func newSieveSizes(rows int64, sizes []int) *sieveSizes {
-	s := &sieveSizes{marks: make([]uint16, rows), n: len(sizes)}
-	for j, size := range sizes {
+// newSieveSizes returns SIEVE (Zhang et al., NSDI 2024) at up to eight sizes.
+func newSieveSizes(rows int64, sizes []int) *blockSizes {
+	var queues []sizeQueue
+	for _, size := range sizes {
 		slots := int(min(int64(size), rows))
-		s.queues[j] = sieveQueue{keys: make([]uint32, slots+slots/4+1), free: slots}
+		queues = append(queues, &sieveQueue{keys: make([]uint32, slots+slots/4+blockLookups), free: slots})
 	}
-	return s
-}
-
-func (s *sieveSizes) misses() []int64 {
-	misses := make([]int64, s.n)
-	for j := range misses {
-		misses[j] = s.queues[j].misses
-	}
-	return misses
-}
-
-func (s *sieveSizes) mark(known []uint64) { markKeys(s.marks, known) }
-
-func (s *sieveSizes) run(keys []uint32) {
-	marks, queues := s.marks, &s.queues
-	every := uint16(1<<s.n - 1)
-	for _, k := range keys {
-		m := marks[k]
-		in := m & every
-		marks[k] = m | in<<hitShift | every // its hit bits were 0 where it was not in
-		for missing := uint32(every &^ in); missing != 0; missing &= missing - 1 {
-			j := bits.TrailingZeros32(missing) % groupSizes
-			queues[j].enter(k, marks, j)
-		}
-	}
+	return newBlockSizes(rows, queues)
 }
 
 // sieveQueue is the queue of one size, from the oldest to the newest:
@@ -54,43 +23,72 @@ type sieveQueue struct {
 	misses          int64
 }
 
-// enter inserts k as the newest, after it has evicted a row if it must.
-func (q *sieveQueue) enter(k uint32, marks []uint16, j int) {
-	q.misses++
-	if q.free > 0 {
-		q.free--
-	} else {
-		q.evict(marks, j)
-	}
-	if q.end == len(q.keys) {
-		q.hand, q.end = q.kept, q.kept+copy(q.keys[q.kept:], q.keys[q.hand:q.end])
-	}
-	q.keys[q.end] = k
-	q.end++
-}
+func (q *sieveQueue) missed() int64 { return q.misses }
 
-// evict moves the hand over rows that were hit to one that was not, and takes that
-// out. Past the newest the hand begins at the oldest.
-func (q *sieveQueue) evict(marks []uint16, j int) {
-	keys, hit := q.keys, uint16(1)<<(hitShift+j)
-	kept, hand, end := q.kept, q.hand, q.end
-	for {
-		if hand == end {
+func (q *sieveQueue) run(b *sizeBlock, marks []uint16, found uint64, j int) uint64 {
+	q.makeRoom()
+	in, hit := uint16(1)<<j, uint16(1)<<(hitShift+j)
+	missing, hits := b.all&^found, found
+	misses := bits.OnesCount64(missing)
+	missing = q.fill(b, missing)
+	keys, kept, hand, end := q.keys, q.kept, q.hand, q.end
+	for missing != 0 {
+		i := bits.TrailingZeros64(missing)
+		for {
+			k := keys[hand]
+			hand++
+			m := marks[k]
+			if m&(hit|in) == in {
+				marks[k] = m &^ in
+				missing &= missing - 1
+				break
+			}
+			if m&in == 0 {
+				word, lookups := b.row(m)
+				before := lookups & (1<<i - 1)
+				if *word&hit == 0 && before&hits == 0 {
+					next := evictRow(word, lookups&^before, in)
+					missing, hits = missing&(missing-1)|next, hits&^next
+					misses += bits.OnesCount64(next)
+					break
+				}
+				*word &^= hit
+				hits &^= before
+			} else {
+				marks[k] = m &^ hit
+			}
+			keys[kept] = k
+			kept++
+			if hand == end {
+				kept, hand, end = 0, 0, kept
+			}
+		}
+		if hand == end { // what comes in now comes in behind the hand
 			kept, hand, end = 0, 0, kept
 		}
-		old := keys[hand]
-		hand++
-		m := marks[old]
-		if m&hit == 0 {
-			marks[old] = m &^ (1 << j)
-			break
-		}
-		marks[old] = m &^ hit
-		keys[kept] = old
-		kept++
-	}
-	if hand == end { // what comes in now comes in behind the hand
-		kept, hand, end = 0, 0, kept
+		keys[end] = b.keys[i%blockLookups]
+		end++
 	}
 	q.kept, q.hand, q.end = kept, hand, end
+	q.misses += int64(misses)
+	return hits
+}
+
+// makeRoom closes the gap if the rows of a block could find no room behind the newest.
+func (q *sieveQueue) makeRoom() {
+	if len(q.keys)-q.end < blockLookups {
+		q.hand, q.end = q.kept, q.kept+copy(q.keys[q.kept:], q.keys[q.hand:q.end])
+	}
+}
+
+// fill takes in rows as long as there is a free slot, and returns the lookups that are
+// left.
+func (q *sieveQueue) fill(b *sizeBlock, missing uint64) uint64 {
+	for q.free > 0 && missing != 0 {
+		q.keys[q.end] = b.keys[bits.TrailingZeros64(missing)]
+		missing &= missing - 1
+		q.end++
+		q.free--
+	}
+	return missing
 }
