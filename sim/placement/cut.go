@@ -3,22 +3,26 @@ package placement
 // cut charges every layer's output to the ports at both its ends, once for each
 // other stage that reads it: activations forward, gradients backward. Segments of
 // one stage hand data over in place.
-func (ev *Evaluator) cut(s Scheme) {
+func (ev *Evaluator) cut() {
 	p := ev.p
 	if p.added {
-		ev.cutAdded(s)
+		ev.cutAdded()
 		return
 	}
 	edges, stageOf := p.edges, ev.stageOf
 	for i := 0; i < len(edges); i++ {
 		e := &edges[i]
 		if e.fan > 1 && p.byPool {
-			ev.cutFan(s, edges[i:i+int(e.fan)])
+			ev.cutFan(edges[i : i+int(e.fan)])
 			i += int(e.fan) - 1
 			continue
 		}
 		from, to := stageOf[e.from], stageOf[e.to]
 		if from == to {
+			continue
+		}
+		if e.fan == 1 && e.seconds == 0 {
+			ev.chargeBytes(from, to, e.bytes, e.gradient)
 			continue
 		}
 		v := sent{e.bytes, e.seconds}
@@ -27,12 +31,12 @@ func (ev *Evaluator) cut(s Scheme) {
 			e = &edges[i]
 			v.add(e, p.output[e.from])
 		}
-		ev.charge(s, e, v)
+		ev.charge(e, v)
 	}
 }
 
 // cutFan charges the edges of one layer.
-func (ev *Evaluator) cutFan(s Scheme, fan []edgeCost) {
+func (ev *Evaluator) cutFan(fan []edgeCost) {
 	from, output := ev.stageOf[fan[0].from], ev.p.output[fan[0].from]
 	crosses := false
 	for i := range fan {
@@ -46,14 +50,14 @@ func (ev *Evaluator) cutFan(s Scheme, fan []edgeCost) {
 	}
 	for i := range fan {
 		if to := ev.stageOf[fan[i].to]; ev.sent[to] != (sent{}) {
-			ev.charge(s, &fan[i], ev.sent[to])
+			ev.charge(&fan[i], ev.sent[to])
 			ev.sent[to] = sent{}
 		}
 	}
 }
 
 // charge charges what the layer at the begin of edge e sends to the stage at its end.
-func (ev *Evaluator) charge(s Scheme, e *edgeCost, v sent) {
+func (ev *Evaluator) charge(e *edgeCost, v sent) {
 	p := ev.p
 	a, b := &ev.stages[ev.stageOf[e.from]], &ev.stages[ev.stageOf[e.to]]
 	if v.seconds > 0 {
@@ -67,11 +71,17 @@ func (ev *Evaluator) charge(s Scheme, e *edgeCost, v sent) {
 			return
 		}
 	}
-	l := &p.links[int(s[e.from])*p.pools+int(s[e.to])]
-	near, far := v.bytes*l.fromStep, v.bytes*l.toStep
+	ev.chargeBytes(ev.stageOf[e.from], ev.stageOf[e.to], v.bytes, e.gradient)
+}
+
+// chargeBytes charges what one stage sends to another, and its gradient.
+func (ev *Evaluator) chargeBytes(from, to int, bytes float64, gradient bool) {
+	a, b := &ev.stages[from], &ev.stages[to]
+	l := &ev.p.links[a.pool*ev.p.pools+b.pool]
+	near, far := bytes*l.fromStep, bytes*l.toStep
 	a.out[l.class] += near
 	b.in[l.class] += far
-	if e.gradient {
+	if gradient {
 		b.out[l.class] += far
 		a.in[l.class] += near
 	}
@@ -79,7 +89,7 @@ func (ev *Evaluator) charge(s Scheme, e *edgeCost, v sent) {
 
 // cutAdded charges cuts as Added says: a layer's output goes out of its stage to
 // host memory once, and from there to each stage that reads it.
-func (ev *Evaluator) cutAdded(s Scheme) {
+func (ev *Evaluator) cutAdded() {
 	p := ev.p
 	for i := 0; i < len(p.edges); {
 		fan := p.edges[i : i+int(p.edges[i].fan)]

@@ -39,6 +39,13 @@ func (ev *Evaluator) memoryFloor(i int) int {
 	return max(k, ev.hostFloor(i))
 }
 
+// roomy reports that one device is surely enough for a stage. It asks less than need:
+// rounding up to bytes adds less than one to each of three parts.
+func (p *Problem) roomy(st *stage) bool {
+	return st.weights+st.act+st.scratch+st.table+st.sharded+3 <= p.memory[st.pool]*(1-slack) &&
+		st.backing == 0 && p.members[st.pool] == nil
+}
+
 // hostFloor returns the fewest devices whose hosts can hold the rows behind the
 // slot tables of stage i. Above the pool's count it is a lower bound.
 func (ev *Evaluator) hostFloor(i int) int {

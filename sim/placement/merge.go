@@ -89,6 +89,9 @@ func NewEvaluator(p *Problem) *Evaluator {
 // complete.
 func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 	p := ev.p
+	if p.plain && ev.mergeRuns(s) {
+		return 0, 0
+	}
 	ev.stages = ev.stages[:0]
 	if p.byPool {
 		clear(ev.poolSeg)
@@ -127,11 +130,60 @@ func (ev *Evaluator) merge(s Scheme) (refused, first int) {
 		return refused, first
 	}
 	ev.activations(s)
-	ev.cut(s)
+	ev.cut()
 	for i := range ev.stages {
 		ev.stages[i].settle()
 	}
 	return 0, 0
+}
+
+// mergeRuns is merge where every run of layers is a stage that has the common parts
+// alone. It is false where a layer is refused.
+func (ev *Evaluator) mergeRuns(s Scheme) bool {
+	p := ev.p
+	n := 1
+	for l := 1; l < len(s); l++ {
+		if s[l] != s[l-1] {
+			n++
+		}
+	}
+	ev.stages, ev.segments = ev.stages[:n], n // there is room for a stage a layer
+	var row []float64
+	if n < len(p.windows) {
+		row = p.windows[n]
+	}
+	for g, l := 0, 0; l < len(s); g++ {
+		t, first := s[l], l
+		var window float64
+		if row != nil {
+			window = row[g]
+		} else {
+			window = p.window(g, n)
+		}
+		work := p.work[int(t)*p.layers:]
+		var serial, parallel, weights, table, act float64
+		for ; l < len(s) && s[l] == t; l++ {
+			w := &work[l]
+			if w.refused {
+				return false
+			}
+			ev.segment[l], ev.stageOf[l] = g, g
+			serial += w.serial
+			parallel += w.parallel
+			weights += w.weights
+			table += w.table
+			act += window * w.act
+		}
+		ev.stages[g].common = common{
+			pool: int(t), first: first, last: l - 1,
+			serial: serial, parallel: parallel, weights: weights, table: table, act: act,
+		}
+	}
+	ev.cut()
+	for i := range ev.stages {
+		ev.stages[i].settle()
+	}
+	return true
 }
 
 // open finds or makes the stage of a segment that begins with layer l on pool t.
@@ -226,7 +278,7 @@ func (ev *Evaluator) chunkActivations(s Scheme) {
 // settle works out what stepTime needs. Ports are full duplex: the busier
 // direction counts.
 func (st *stage) settle() {
-	st.nic = max(st.out[nicClass], st.in[nicClass])
-	st.direct = max(st.out[peerClass], st.in[peerClass], st.out[hostClass], st.in[hostClass])
+	st.nic = larger(st.out[nicClass], st.in[nicClass])
+	st.direct = larger(larger(st.out[peerClass], st.in[peerClass]), larger(st.out[hostClass], st.in[hostClass]))
 	st.computeOnly = st.nic == 0 && st.direct == 0 && st.measured == 0 && st.rows.plan == 0
 }

@@ -237,6 +237,7 @@ type Problem struct {
 	reads         []float64   // elements per sample that come into each layer
 	divides       bool        // stages have parts beside those of layerWork: see stage.divide
 	rare          bool        // they have such parts, or layers behind slot tables
+	plain         bool        // stages are runs of layers, and have none of that: see mergeRuns
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
@@ -279,6 +280,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 		return nil, err
 	}
 	p.rare = p.divides || slices.ContainsFunc(p.work, func(w layerWork) bool { return w.slotted })
+	p.plain = spec.Merge == Contiguous && !spec.Inference && !p.rare
 	return p, p.compileEdges()
 }
 

@@ -32,7 +32,10 @@ func (ev *Evaluator) provision() Fitness {
 	copy(ev.free, p.count)
 	for i := range ev.stages {
 		st := &ev.stages[i]
-		k := ev.memoryFloor(i)
+		k := 1
+		if !p.roomy(st) {
+			k = ev.memoryFloor(i)
+		}
 		if k == 0 {
 			return infeasible(memory, st.weights/p.memory[st.pool])
 		}
@@ -67,13 +70,13 @@ func (ev *Evaluator) provision() Fitness {
 
 // slowest returns the stage with the longest time, the first of equals.
 func (ev *Evaluator) slowest() (int, float64) {
-	b, t := 0, 0.0
+	b, t := 0, uint64(0)
 	for i, v := range ev.times[:len(ev.stages)] {
-		if v > t {
+		if v := math.Float64bits(v); v > t { // as in larger
 			b, t = i, v
 		}
 	}
-	return b, t
+	return b, math.Float64frombits(t)
 }
 
 // top climbs to the highest step of the ladder that the pools and the price cap
@@ -147,29 +150,29 @@ func (ev *Evaluator) climb() Fitness {
 	return best
 }
 
-// cheapest is climb where only the cost of devices counts.
+// cheapest is climb where only the cost of devices counts. The running price is rounded
+// in another order than that of the result: of two steps it tells which is cheaper
+// unless they are as good as equal.
 func (ev *Evaluator) cheapest() Fitness {
 	p, n := ev.p, len(ev.stages)
 	price, bound, last := ev.priceOf(ev.k), ev.leastCost(), math.Inf(1)
-	best, cost, seconds, near := 0.0, math.Inf(1), 0.0, math.Inf(1)
+	seconds, least := 0.0, math.Inf(1) // of the best step so far
 	for {
 		b, t := ev.slowest()
 		if !positive(t) {
 			return infeasible(timeless, 1)
 		}
-		// The running price is rounded in another order: it tells only what is clearly dearer.
-		if t < last && price*t <= near*(1+slack) {
-			near = min(near, price*t)
-			c := p.costOf(ev.priceOf(ev.k), t)
-			if value := 1 / c; value > best {
-				best, cost, seconds = value, c, t
+		if cost := price * t; t < last && cost <= least*(1+slack) {
+			if cost < least*(1-slack) || 1/p.costOf(ev.priceOf(ev.k), t) > 1/p.costOf(ev.priceOf(ev.best), seconds) {
+				seconds = t
 				copy(ev.best[:n], ev.k[:n])
 			}
+			least = min(least, cost)
 		}
 		last = min(last, t)
 		had := ev.k[b]
 		added, ok := ev.raise(b, price)
-		if !ok || p.costOf(bound, 1)*(1-slack) > cost {
+		if !ok || bound*(1-slack) > least*(1+slack) {
 			break
 		}
 		price = added
@@ -255,12 +258,12 @@ func (ev *Evaluator) skip() {
 	target := math.Inf(1)
 	ev.fitsIn = target
 	if p.MinThroughput > 0 {
-		if t := float64(p.Batch) / (p.MinThroughput * (1 - slack)); ev.reachable(t) {
+		if t := float64(p.Batch) / (p.MinThroughput * (1 - slack)); ev.reachable(t, nil) {
 			target = t
 		}
 	}
 	if p.Objective != Cost && p.MaxCost == 0 {
-		if t := ev.proportional(); t < target && ev.reachable(t) {
+		if t := ev.proportional(ev.trial); t < target && ev.reachable(t, ev.trial) {
 			target = t
 		}
 		if p.totalDevices > ev.jump {
@@ -284,8 +287,9 @@ func (ev *Evaluator) skip() {
 }
 
 // proportional returns the step time that is reached when every pool's free
-// devices are shared among its stages by their divisible work.
-func (ev *Evaluator) proportional() float64 {
+// devices are shared among its stages by their divisible work, and leaves in within how
+// many each then has.
+func (ev *Evaluator) proportional(within []int) float64 {
 	clear(ev.load)
 	for i := range ev.stages {
 		ev.load[ev.stages[i].pool] += ev.stages[i].parallel
@@ -297,7 +301,8 @@ func (ev *Evaluator) proportional() float64 {
 		if all := ev.load[st.pool]; all > 0 {
 			k += int(float64(ev.free[st.pool]) * (st.parallel / all) * (1 - slack))
 		}
-		slowest = max(slowest, ev.stepTime(i, k))
+		within[i] = k
+		slowest = larger(slowest, ev.stepTime(i, k))
 	}
 	return slowest
 }
@@ -311,7 +316,7 @@ func (ev *Evaluator) bisect(from float64) float64 {
 	}
 	hi = min(hi, from)
 	for range bits.Len(uint(ev.p.totalDevices)) + 2 {
-		if mid := lo + (hi-lo)/2; ev.reachable(mid) {
+		if mid := lo + (hi-lo)/2; ev.reachable(mid, nil) {
 			hi = mid
 		} else {
 			lo = mid
@@ -321,13 +326,19 @@ func (ev *Evaluator) bisect(from float64) float64 {
 }
 
 // reachable reports whether the pools and the price cap suffice for step time t. If they
-// do, it leaves in ev.fit with how many devices.
-func (ev *Evaluator) reachable(t float64) bool {
+// do, it leaves in ev.fit with how many devices. If within is given, so many reach it; it
+// may be ev.trial.
+func (ev *Evaluator) reachable(t float64, within []int) bool {
 	p := ev.p
 	var need [MaxPools]int
 	price, bytes := 0.0, 0.0
 	for i := range ev.stages {
-		k, pool := ev.minDevices(i, t), ev.stages[i].pool
+		k, pool := ev.k[i], ev.stages[i].pool
+		if within == nil {
+			k = ev.minDevices(i, t)
+		} else if ev.times[i] > t {
+			k = ev.fewest(i, t, k, within[i])
+		}
 		if k == 0 {
 			return false
 		}
@@ -365,6 +376,11 @@ func (ev *Evaluator) minDevices(i int, t float64) int {
 	if !(ev.stepTime(i, hi) <= t) {
 		return 0
 	}
+	return ev.fewest(i, t, lo, hi)
+}
+
+// fewest is minDevices where lo devices are too slow and hi are not.
+func (ev *Evaluator) fewest(i int, t float64, lo, hi int) int {
 	// Computing alone needs so many, if no rounding is in the way.
 	if st := &ev.stages[i]; t > st.serial {
 		if k := min(int(st.parallel/(t-st.serial)), hi-1); k > lo {
@@ -378,7 +394,7 @@ func (ev *Evaluator) minDevices(i int, t float64) int {
 			return lo + 1
 		}
 	}
-	for lo+1 < hi { // lo is too slow, hi is not
+	for lo+1 < hi {
 		if mid := (lo + hi) / 2; ev.stepTime(i, mid) <= t {
 			hi = mid
 		} else {

@@ -1,5 +1,7 @@
 package placement
 
+import "math"
+
 // stepTime returns the seconds that stage i needs for one step on k devices when
 // nothing makes it wait: ET = max(CT, DT) of the published cost model (HeterPS,
 // arXiv:2111.10635, cost model; recalled: CT(k) = OCT (1 - alpha + alpha/k), DT(k) =
@@ -8,26 +10,51 @@ package placement
 // Where communication is Added, ET = CT + DT. Devices beyond those that can divide
 // the stage's slots do nothing. It never rises with k.
 func (ev *Evaluator) stepTime(i, k int) float64 {
-	st := &ev.stages[i]
-	if st.most > 0 {
-		k = min(k, st.most)
+	p, st := ev.p, &ev.stages[i]
+	if st.most > 0 && k > st.most {
+		k = st.most
 	}
-	sh := ev.p.share(st.pool, k)
+	var sh *share
+	if table := p.shares[st.pool]; k < len(table) {
+		sh = &table[k]
+	} else {
+		more := p.newShare(st.pool, k)
+		sh = &more
+	}
 	compute := st.serial + st.parallel*sh.device
 	if st.computeOnly {
 		return compute
 	}
+	comm := larger(st.direct*sh.links, st.nic*sh.ports) + st.measured
+	if st.rows.plan != 0 {
+		return ev.roundTime(i, k, compute, comm)
+	}
+	if p.added {
+		return compute + comm
+	}
+	return larger(compute, comm)
+}
+
+// roundTime is stepTime of a stage behind slot tables, given the seconds in which its
+// devices compute, and communicate.
+func (ev *Evaluator) roundTime(i, k int, compute, comm float64) float64 {
 	before, after := ev.pastTimes(i, k)
 	compute += before + after
-	comm := max(st.direct*sh.links, st.nic*sh.ports) + st.measured
 	if ev.p.added {
 		compute, comm = compute+comm, 0
 	}
-	if st.rows.plan == 0 {
-		return max(compute, comm)
-	}
 	fetch, cycle := ev.fetchTimes(i, k)
 	return max(ev.p.pace(compute, fetch, cycle), comm)
+}
+
+// larger is max of amounts. They are not negative, so that their bits are ordered as they
+// are: it takes no branch that a processor would have to foresee.
+func larger(a, b float64) float64 {
+	x, y := math.Float64bits(a), math.Float64bits(b)
+	if x < y {
+		x = y
+	}
+	return math.Float64frombits(x)
 }
 
 // share is what is left of work for each of k devices of a pool.
