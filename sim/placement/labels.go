@@ -166,14 +166,15 @@ func (o *router) priceOf(first int32) float64 {
 	return sum
 }
 
-// settle makes the labels of the i-th node of a pool at a cut: every leg from it,
-// before every label at its end.
-func (o *router) settle(a, u, i int) error {
-	p, n := o.r.p, o.needs
-	node := a*o.nodes + o.node[u] + i
-	hops := o.hopsFrom(a, o.node[u]+i)
-	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
-		for _, m := range hops {
+// legs calls visit with every leg from a node of pool u at cut a, shorter ones first: its
+// end, its hop and its devices, until visit returns false. Of those that end with the last
+// layer one is enough, as nothing is behind them.
+func (o *router) legs(a, u, node int, visit func(b int, m *hop, k int) bool) {
+	n, layers := o.needs, o.r.p.layers
+	hops := o.hopsFrom(a, node)
+	for b := a + 1; b <= n.reach[u*layers+a]; b++ {
+		for i := range hops {
+			m := &hops[i]
 			if b < m.lo || b > m.hi {
 				continue
 			}
@@ -181,18 +182,33 @@ func (o *router) settle(a, u, i int) error {
 			if k == 0 {
 				continue
 			}
-			leg := labelLeg{int32(a), int32(b), uint8(u), uint8(m.in), uint8(m.out), uint16(k)}
-			if b == p.layers {
-				o.offer(node, &label{next: -1}, leg)
+			if !visit(b, m, k) {
+				return
+			}
+			if b == layers {
 				break
 			}
+		}
+	}
+}
+
+// settle makes the labels of the i-th node of a pool at a cut: every leg from it,
+// before every label at its end.
+func (o *router) settle(a, u, i int) error {
+	node := a*o.nodes + o.node[u] + i
+	o.legs(a, u, o.node[u]+i, func(b int, m *hop, k int) bool {
+		leg := labelLeg{int32(a), int32(b), uint8(u), uint8(m.in), uint8(m.out), uint16(k)}
+		if b == o.r.p.layers {
+			o.offer(node, &label{next: -1}, leg)
+		} else {
 			for _, v := range o.leads(b, m.exit) {
 				o.extend(node, o.lists[b*o.nodes+int(v)], leg)
 			}
 		}
-		if len(o.labels) > o.most {
-			return errLabels
-		}
+		return len(o.labels) <= o.most
+	})
+	if len(o.labels) > o.most {
+		return errLabels
 	}
 	return nil
 }

@@ -100,9 +100,8 @@ func (t *tables) search() (*route, error) {
 
 // fill makes the table of the i-th node of a pool: every leg from it, before what may
 // come after.
-func (t *tables) fill(a, u, i int) error {
+func (t *tables) fill(a, u, i int) (err error) {
 	o := t.o
-	p, n := o.r.p, o.needs
 	node := o.node[u] + i
 	here := t.here[node]
 	for i := range here {
@@ -111,31 +110,20 @@ func (t *tables) fill(a, u, i int) error {
 	if math.IsInf(o.bounds[0].value[a*o.nodes+node], 1) {
 		return nil
 	}
-	hops := o.hopsFrom(a, node)
-	for b := a + 1; b <= n.reach[u*p.layers+a]; b++ {
-		for _, m := range hops {
-			if b < m.lo || b > m.hi {
-				continue
-			}
-			k := int(n.row(u, m.in, m.out, a)[b-a-1])
-			if k == 0 {
-				continue
-			}
-			if o.counting && o.windowed(u, a, b, k, p.layers) != k {
-				return errCounting
-			}
-			if b == p.layers {
-				if at, v := t.only(u, k); v < here[at] {
-					here[at] = v
-				}
-				break
-			}
-			if after := t.after[b*o.exits+m.exit]; after != nil {
-				t.shift(here, after, u, k)
-			}
+	o.legs(a, u, node, func(b int, m *hop, k int) bool {
+		if o.counting && o.windowed(u, a, b, k, o.r.p.layers) != k {
+			err = errCounting
+			return false
 		}
-	}
-	return nil
+		if b == o.r.p.layers {
+			at, v := t.only(u, k)
+			here[at] = min(here[at], v)
+		} else if after := t.after[b*o.exits+m.exit]; after != nil {
+			t.shift(here, after, u, k)
+		}
+		return true
+	})
+	return err
 }
 
 // only returns the place and the value of k devices of one pool.
@@ -256,20 +244,17 @@ func (t *tables) from(a int, nodes []int32, state int, value uint16) (g leg, exi
 	o := t.o
 	for _, node := range nodes {
 		u := o.poolOf(int(node))
-		hops := o.hopsFrom(a, int(node))
-		for b := a + 1; b <= o.needs.reach[u*o.r.p.layers+a]; b++ {
-			for _, m := range hops {
-				if b < m.lo || b > m.hi {
-					continue
-				}
-				k := int(o.needs.row(u, m.in, m.out, a)[b-a-1])
-				if k > 0 && k <= t.devices(u, state, value) && t.leaves(b, m.exit, u, k, state, value) {
-					return leg{u, a, b, m.in, m.out, k}, m.exit, true
-				}
+		o.legs(a, u, int(node), func(b int, m *hop, k int) bool {
+			if ok = k <= t.devices(u, state, value) && t.leaves(b, m.exit, u, k, state, value); ok {
+				g, exit = leg{u, a, b, m.in, m.out, k}, m.exit
 			}
+			return !ok
+		})
+		if ok {
+			break
 		}
 	}
-	return g, 0, false
+	return g, exit, ok
 }
 
 // leaves reports whether these counts without k devices of a pool are those of what
