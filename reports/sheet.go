@@ -81,15 +81,22 @@ func (s *Sheet) ofResults() error {
 		case p.Name == throughputPlot.Name:
 			return s.overlay()
 		}
-		var parts []picture
-		for _, r := range s.runs {
+		return s.stacked(p.Title, func(r *Run) picture {
 			named := *r.Result
 			named.Title = r.Label + ": " + title(r.Result)
-			parts = append(parts, p.picture(&named))
-		}
-		return stack(p.Title, parts)
+			return p.picture(&named)
+		})
 	}
 	return nil
+}
+
+// stacked draws every run by itself, one below the other.
+func (s *Sheet) stacked(title string, draw func(*Run) picture) picture {
+	var parts []picture
+	for i := range s.runs {
+		parts = append(parts, draw(&s.runs[i]))
+	}
+	return stack(title, parts)
 }
 
 // SheetFormats are the extensions of the files that Render writes.

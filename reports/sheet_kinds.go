@@ -25,13 +25,11 @@ func (s *Sheet) ofComparisons() error {
 		if len(s.runs) == 1 {
 			return p.picture(s.runs[0].Comparison)
 		}
-		var parts []picture
-		for _, r := range s.runs {
+		return s.stacked(p.title, func(r *Run) picture {
 			named := *r.Comparison
 			named.Title = r.Label + ": " + comparisonTitle(r.Comparison)
-			parts = append(parts, p.picture(&named))
-		}
-		return stack(p.title, parts)
+			return p.picture(&named)
+		})
 	}
 	return nil
 }
@@ -53,15 +51,13 @@ func (s *Sheet) ofReplays() error {
 		case p.name == mrcPlot:
 			return s.missRatios(p)
 		}
-		var parts []picture
-		for _, r := range s.runs {
+		return s.stacked(p.title, func(r *Run) picture {
 			named := *r.Replay
 			if base := filepath.Base(named.Trace); base != r.Label {
 				named.Trace = r.Label + ": " + base
 			}
-			parts = append(parts, p.picture(&named))
-		}
-		return stack(p.title, parts)
+			return p.picture(&named)
+		})
 	}
 	return nil
 }

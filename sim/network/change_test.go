@@ -64,22 +64,9 @@ func TestChangesAreFair(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		capacities, moves := drawNetwork(rt)
 		e, n, _ := build(capacities)
-		flowed := make([]float64, len(capacities))
-		var rates []float64
-		var last time.Duration
+		flowed, measure := meter(e, n, len(capacities))
 		changes := 0
-		account := func() {
-			for l, r := range rates {
-				flowed[l] += r * (e.Now() - last).Seconds()
-			}
-			last, rates = e.Now(), make([]float64, len(capacities))
-			for _, f := range active(n) {
-				for _, l := range f.path {
-					rates[l] += f.group.level
-				}
-			}
-			changes++
-		}
+		account := func() { measure(); changes++ }
 		n.again = func() {
 			n.resolve()
 			checkFair(rt, n)

@@ -138,26 +138,32 @@ func checkFair(t failer, n *Network) {
 	}
 }
 
+// meter integrates the rates of links: flowed is what they add up to until account was last
+// called, which must be whenever rates have changed.
+func meter(e *engine.Engine, n *Network, links int) (flowed []float64, account func()) {
+	flowed = make([]float64, links)
+	var rates []float64 // since last
+	var last time.Duration
+	return flowed, func() {
+		for l, r := range rates {
+			flowed[l] += r * (e.Now() - last).Seconds()
+		}
+		last, rates = e.Now(), make([]float64, links)
+		for _, f := range active(n) {
+			for _, l := range f.path {
+				rates[l] += f.group.level
+			}
+		}
+	}
+}
+
 // On random graphs every solve is fair, every transfer ends once, what was
 // carried is what was sent, and what the rates add up to is what was carried.
 func TestMaxMinFair(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		capacities, moves := drawNetwork(rt)
 		e, n, _ := build(capacities)
-		flowed := make([]float64, len(capacities)) // integral of the rates
-		var rates []float64                        // of the links, since last
-		var last time.Duration
-		account := func() {
-			for l, r := range rates {
-				flowed[l] += r * (e.Now() - last).Seconds()
-			}
-			last, rates = e.Now(), make([]float64, len(capacities))
-			for _, f := range active(n) {
-				for _, l := range f.path {
-					rates[l] += f.group.level
-				}
-			}
-		}
+		flowed, account := meter(e, n, len(capacities))
 		n.again = func() {
 			n.resolve()
 			checkFair(rt, n)
