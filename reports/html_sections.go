@@ -81,7 +81,7 @@ func factsOf(r *sim.Result) (facts []fact) {
 type card struct{ Name, Value, Unit, Means, From string }
 
 // headlineMetrics are those that get a card, the first eight of them that there are.
-var headlineMetrics = []string{"throughput", "goodput", "goodput_ratio", "slowdown", "cost", "step_time", "warm_throughput", "hit_ratio", "run_hours", "run_cost", "gap", "bubble_ratio", "stall_ratio", "peak_memory", "price"}
+var headlineMetrics = []string{"throughput", "goodput", "goodput_ratio", "shrunk_ratio", "slowdown", "cost", "step_time", "warm_throughput", "hit_ratio", "run_hours", "run_cost", "gap", "bubble_ratio", "stall_ratio", "peak_memory", "price"}
 
 func headlineSection(r *sim.Result) section {
 	s := section{ID: "headline", Title: "Headline numbers"}

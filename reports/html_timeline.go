@@ -35,6 +35,7 @@ var spanVariables = [...]string{
 	sim.SpanForward: "--c0", sim.SpanBackward: "--c3", sim.SpanWeight: "--c2", sim.SpanSync: "--c4", sim.SpanStall: "--c1",
 	sim.SpanActivation: "--c0", sim.SpanGradient: "--c3", sim.SpanFetch: "--c5", sim.SpanWriteBack: "--soft",
 	sim.SpanCheckpoint: "--c2", sim.SpanWaiting: "--soft", sim.SpanRestart: "--c5", sim.SpanLost: "--c1",
+	sim.SpanDetection: "--c3", sim.SpanReconfiguration: "--c0", sim.SpanTransfer: "--c4",
 }
 
 // timelineOfPage is that of r, and how many spans are left out; nil: there is none.

@@ -80,14 +80,21 @@ func (s *Sheet) ofResults() error {
 			return p.picture(s.runs[0].Result)
 		case p.Name == throughputPlot.Name:
 			return s.overlay()
+		case p.Name == troublePlot.Name:
+			return s.troubles()
 		}
-		return s.stacked(p.Title, func(r *Run) picture {
-			named := *r.Result
-			named.Title = r.Label + ": " + title(r.Result)
-			return p.picture(&named)
-		})
+		return s.each(p)
 	}
 	return nil
+}
+
+// each is a plot of every run, one below the other.
+func (s *Sheet) each(p Plot) picture {
+	return s.stacked(p.Title, func(r *Run) picture {
+		named := *r.Result
+		named.Title = r.Label + ": " + title(r.Result)
+		return p.picture(&named)
+	})
 }
 
 // stacked draws every run by itself, one below the other.

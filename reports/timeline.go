@@ -35,6 +35,7 @@ var spanColours = [...]color.RGBA{
 	sim.SpanForward: blue, sim.SpanBackward: orange, sim.SpanWeight: green, sim.SpanSync: purple, sim.SpanStall: vermillion,
 	sim.SpanActivation: blue, sim.SpanGradient: orange, sim.SpanFetch: skyBlue, sim.SpanWriteBack: otherGrey,
 	sim.SpanCheckpoint: green, sim.SpanWaiting: otherGrey, sim.SpanRestart: skyBlue, sim.SpanLost: vermillion,
+	sim.SpanDetection: orange, sim.SpanReconfiguration: blue, sim.SpanTransfer: purple,
 }
 
 // Links move what passes make, in their colours.

@@ -15,6 +15,10 @@ var lostCauses = map[string]string{
 	"redone":     "work lost with a device",
 	"waiting":    "for devices to be repaired",
 	"restart":    "from the last checkpoint",
+
+	"detection":       "until losses were noticed",
+	"reconfiguration": "without replicas, or with them again",
+	"transfer":        "state for devices that are new or back",
 }
 
 // summaryTrouble says what went wrong, and where the time went that no round had that counts.

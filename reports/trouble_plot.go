@@ -24,7 +24,7 @@ var troublePlot = Plot{
 		rows, _ := troubleRows(r)
 		return plotWidth, 300 + troubleRow*vg.Length(len(rows))
 	},
-	Draw: drawTrouble,
+	Draw: func(c draw.Canvas, r *sim.Result) { drawTrouble(c, r, troubleEnd(r)) },
 }
 
 const (
@@ -32,16 +32,22 @@ const (
 	maxTroubleRows int       = 10
 )
 
+// incidentKinds are in the order of legends.
+var incidentKinds = []string{"straggler", "link", "checkpoint", "loss", "detection", "waiting", "restart", "reconfiguration", "transfer", "shrunk"}
+
 var incidentColours = map[string]color.RGBA{
 	"straggler": orange, "link": purple, "checkpoint": green, "waiting": otherGrey, "restart": skyBlue, "loss": vermillion,
+	"detection": yellow, "reconfiguration": blend(ink, white, 0.3), "transfer": blend(blue, white, 0.3), "shrunk": blend(vermillion, white, 0.5),
 }
 
-// troubleRows puts what was slow in a row each, and checkpoints and losses in one. There
-// may be more that was slow than there are rows.
+// troubleRows puts what was slow in a row each, times with fewer replicas in one, and
+// checkpoints and losses in one. There may be more that was slow than there are rows.
 func troubleRows(r *sim.Result) (rows [][]*sim.Incident, more int) {
-	var events []*sim.Incident
+	var events, shrunk []*sim.Incident
 	for i := range r.Incidents {
 		switch in := &r.Incidents[i]; {
+		case in.Kind == "shrunk":
+			shrunk = append(shrunk, in)
 		case in.Kind != "straggler" && in.Kind != "link":
 			events = append(events, in)
 		case len(rows) < maxTroubleRows:
@@ -50,20 +56,27 @@ func troubleRows(r *sim.Result) (rows [][]*sim.Incident, more int) {
 			more++
 		}
 	}
-	if len(events) > 0 {
-		rows = append(rows, events)
+	for _, row := range [][]*sim.Incident{shrunk, events} {
+		if len(row) > 0 {
+			rows = append(rows, row)
+		}
 	}
 	return rows, more
 }
 
-func drawTrouble(c draw.Canvas, r *sim.Result) {
+// troubles draws every run by itself, one below the other, over one time axis.
+func (s *Sheet) troubles() picture {
 	end := time.Duration(0)
-	for i := range r.Rounds {
-		end = max(end, r.Rounds[i].End)
+	for i := range s.runs {
+		end = max(end, troubleEnd(s.runs[i].Result))
 	}
-	for i := range r.Incidents {
-		end = max(end, r.Incidents[i].End)
-	}
+	p := troublePlot
+	p.Draw = func(c draw.Canvas, r *sim.Result) { drawTrouble(c, r, end) }
+	return s.each(p)
+}
+
+// drawTrouble draws it over a time axis that ends at a time, or a little later.
+func drawTrouble(c draw.Canvas, r *sim.Result, end time.Duration) {
 	unit, name := timeUnit(end)
 	upper := newPanel("", "samples/s")
 	from, to, ticks := linearAxis(0, end.Seconds()/unit, 8)
@@ -89,13 +102,24 @@ func drawTrouble(c draw.Canvas, r *sim.Result) {
 	setAxis(&lower.X, from, to, ticks)
 	setAxis(&lower.Y, 0, float64(len(rows)), nil)
 	lower.Add(incidentRows(rows, more, unit))
-	for _, kind := range []string{"straggler", "link", "checkpoint", "loss", "waiting", "restart"} {
+	for _, kind := range incidentKinds {
 		if slices.ContainsFunc(r.Incidents, func(in sim.Incident) bool { return in.Kind == kind }) {
 			legend = append(legend, boxItem(kind, incidentColours[kind]))
 		}
 	}
 	height := float64(troubleRow) * float64(len(rows))
 	drawPanels(head(c, r, "Throughput by time", legend), []float64{220, height + 20}, upper, lower)
+}
+
+// troubleEnd is when the last round ends, or the last incident.
+func troubleEnd(r *sim.Result) (end time.Duration) {
+	for i := range r.Rounds {
+		end = max(end, r.Rounds[i].End)
+	}
+	for i := range r.Incidents {
+		end = max(end, r.Incidents[i].End)
+	}
+	return end
 }
 
 // timeUnit is the unit for a time axis, in seconds.
@@ -113,10 +137,32 @@ func timeUnit(end time.Duration) (seconds float64, name string) {
 	return 1e-6, "µs"
 }
 
+// spell is a time of one throughput.
+type spell struct {
+	from, to   time.Duration
+	throughput float64
+	joins      bool // it begins when the one before ends
+}
+
+// spells are the times of rounds, or of groups of rounds that follow each other where
+// they are more than so many.
+func spells(rounds []sim.Round, most int) (all []spell) {
+	size := max(1, (len(rounds)+most-1)/most)
+	for i := 0; i < len(rounds); {
+		first, amount, seconds := i, 0.0, 0.0
+		for ; i < len(rounds) && i < first+size && (i == first || rounds[i].Start == rounds[i-1].End); i++ {
+			amount += rounds[i].Throughput * rounds[i].StepTime.Seconds()
+			seconds += rounds[i].StepTime.Seconds()
+		}
+		joins := first > 0 && rounds[first].Start == rounds[first-1].End
+		all = append(all, spell{rounds[first].Start, rounds[i-1].End, amount / seconds, joins})
+	}
+	return all
+}
+
 // roundBars draws every round, or groups of them where they are many, from when it began
 // to when it ended, and joins those that follow each other.
 func roundBars(rounds []sim.Round, unit float64, colour color.RGBA) plot.Plotter {
-	size := max(1, (len(rounds)+maxMarks-1)/maxMarks)
 	return plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		var line []point
 		flush := func() {
@@ -125,17 +171,11 @@ func roundBars(rounds []sim.Round, unit float64, colour color.RGBA) plot.Plotter
 			}
 			line = line[:0]
 		}
-		for i := 0; i < len(rounds); {
-			first, amount, seconds := i, 0.0, 0.0
-			for ; i < len(rounds) && i < first+size && (i == first || rounds[i].Start == rounds[i-1].End); i++ {
-				amount += rounds[i].Throughput * rounds[i].StepTime.Seconds()
-				seconds += rounds[i].StepTime.Seconds()
-			}
-			if first > 0 && rounds[first].Start != rounds[first-1].End {
+		for _, s := range spells(rounds, maxMarks) {
+			if !s.joins {
 				flush()
 			}
-			y := amount / seconds
-			line = append(line, point{rounds[first].Start.Seconds() / unit, y}, point{rounds[i-1].End.Seconds() / unit, y})
+			line = append(line, point{s.from.Seconds() / unit, s.throughput}, point{s.to.Seconds() / unit, s.throughput})
 		}
 		flush()
 	})
@@ -157,6 +197,12 @@ func incidentRows(rows [][]*sim.Incident, more int, unit float64) plot.Plotter {
 				fillBox(&c, incidentColours[in.Kind], box)
 			}
 			label := "checkpoints and losses"
+			if row[0].Kind == "shrunk" {
+				label = "fewer replicas: " + drawable(printable(row[0].What))
+				if len(row) > 1 {
+					label += ", ..."
+				}
+			}
 			if kind := row[0].Kind; kind == "straggler" || kind == "link" {
 				label = drawable(printable(row[0].What))
 			}

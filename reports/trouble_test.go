@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,39 @@ func TestTroubleRows(t *testing.T) {
 	}
 	if rows, more := troubleRows(r); len(rows) != maxTroubleRows+1 || more != maxTroubleRows+2 {
 		t.Errorf("%d rows, want %d", len(rows), maxTroubleRows+1)
+	}
+}
+
+// Times with fewer replicas have a row of their own, above checkpoints and losses, and
+// runs on one sheet one time axis.
+func TestShrunkRow(t *testing.T) {
+	r := troubledResult()
+	for i := range 2 {
+		r.Incidents = append(r.Incidents, sim.Incident{Kind: "shrunk", Start: time.Second, End: time.Second * time.Duration(2+i), What: "stage 2 on 7 of 8 replicas"})
+	}
+	rows, _ := troubleRows(r)
+	if len(rows) != 4 || len(rows[2]) != 2 || rows[2][0].Kind != "shrunk" || len(rows[3]) != 4 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	short := *r
+	short.Rounds, short.Incidents, short.LostRounds = r.Rounds[:3], r.Incidents[:1:1], nil
+	sheet, err := NewSheet("trouble", []Run{{Label: "short", Result: &short}, {Label: "long", Result: r}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := sheet.Render(&b, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	for what, times := range map[string]int{"fewer replicas: stage 2 on 7 of 8 replicas, ...": 1, ">45</text>": 0, ">40</text>": 2} {
+		if got := strings.Count(b.String(), what); got != times {
+			t.Errorf("%q %d times, want %d", what, got, times)
+		}
+	}
+	for _, in := range r.Incidents {
+		if _, ok := incidentColours[in.Kind]; !ok || !slices.Contains(incidentKinds, in.Kind) {
+			t.Errorf("%q has no colour, or no place in the legend", in.Kind)
+		}
 	}
 }
 

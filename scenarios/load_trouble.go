@@ -55,9 +55,12 @@ type checkpointFile struct {
 
 // recoveryFile is section [recovery]: how a job goes on that has lost a device.
 type recoveryFile struct {
-	Restart *unit.Duration `toml:"restart"` // from having all devices to the first operation
-	Repair  *unit.Duration `toml:"repair"`  // until a lost device is back
-	Spares  int            `toml:"spares"`  // devices that stand in for lost ones at once
+	Mode        string         `toml:"mode"`        // wait (default): for all devices, to begin from the last checkpoint; shrink: go on with the replicas that are left, which share the batch
+	Detect      *unit.Duration `toml:"detect"`      // until a loss is noticed
+	Reconfigure *unit.Duration `toml:"reconfigure"` // shrink: until replicas go on without others, or with them again
+	Restart     *unit.Duration `toml:"restart"`     // from having all devices to the first operation, from a checkpoint
+	Repair      *unit.Duration `toml:"repair"`      // until a lost device is back
+	Spares      int            `toml:"spares"`      // devices that stand in for lost ones at once
 }
 
 // Trouble is what goes wrong in the run of a scenario.
@@ -351,7 +354,17 @@ func (b *builder) recovery(t *Trouble) {
 	if f.Spares < 0 || f.Spares > MaxSpares {
 		b.fail(spec.Path{"recovery", "spares"}, "%d: from 0 to MaxSpares = %d devices", f.Spares, MaxSpares)
 	}
-	t.Recovery = sim.Recovery{Restart: duration(f.Restart), Repair: duration(f.Repair), Spares: f.Spares}
+	at := func(key string) spec.Path { return spec.Path{"recovery", key} }
+	if f.Mode != "" {
+		b.oneOf(at("mode"), f.Mode, sim.RecoveryModes())
+	}
+	if f.Reconfigure != nil && f.Mode == "" { // who says mode = "wait" compares the two
+		b.fail(at("reconfigure"), `a job that waits for its devices begins anew, which takes restart: it goes with mode = %q`, sim.Shrink)
+	}
+	t.Recovery = sim.Recovery{
+		Mode: sim.RecoveryMode(f.Mode), Detect: duration(f.Detect), Reconfigure: duration(f.Reconfigure),
+		Restart: duration(f.Restart), Repair: duration(f.Repair), Spares: f.Spares,
+	}
 }
 
 // duration is a time that may be left out.

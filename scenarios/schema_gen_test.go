@@ -14,6 +14,7 @@ import (
 
 	"stowage/hw"
 	"stowage/hw/unit"
+	"stowage/sim"
 	"stowage/sim/network"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
@@ -103,7 +104,8 @@ func words() map[string][]string {
 		"slots.replacement": replacementNames(), "sweep.replacement": replacementNames(),
 		"slots.shortage": strs(slots.ShortageRules()), "slots.scope": strs(rounds.Scopes()), "slots.release": strs(rounds.Releases()),
 		"slots.write_back": strs(rounds.WriteBacks()), "slots.state": {"slot", "host"}, "slots.exchange": strs(rounds.Collectives()),
-		"slots.wiring": strs(rounds.Wirings()), "slots.host.rule": rules, "slots.ssd.rule": rules, "slots.remote.rule": rules,
+		"recovery.mode": sim.RecoveryModes(),
+		"slots.wiring":  strs(rounds.Wirings()), "slots.host.rule": rules, "slots.ssd.rule": rules, "slots.remote.rule": rules,
 	}
 }
 

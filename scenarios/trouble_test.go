@@ -49,6 +49,9 @@ bandwidth = "100 GB/s"
 background = true
 pause = "10 us"
 [recovery]
+mode = "shrink"
+detect = "100 us"
+reconfigure = "200 us"
 restart = "1 ms"
 repair = "2 ms"
 spares = 1
@@ -71,7 +74,9 @@ func TestTroubleLoads(t *testing.T) {
 			{Devices: sim.Devices{Stage: -1, Pool: 0, From: 0, To: 2}, MTBF: 1.8e8},
 		},
 		Checkpoint: &sim.Checkpoint{Every: ms, Background: true, Pause: 10 * time.Microsecond},
-		Recovery:   sim.Recovery{Restart: ms, Repair: 2 * ms, Spares: 1},
+		Recovery: sim.Recovery{
+			Mode: sim.Shrink, Detect: 100 * time.Microsecond, Reconfigure: 200 * time.Microsecond, Restart: ms, Repair: 2 * ms, Spares: 1,
+		},
 	}}
 	if d := cmp.Diff(want, s.Trouble); d != "" {
 		t.Error(d)
@@ -123,6 +128,8 @@ func TestTroubleErrors(t *testing.T) {
 		{`bandwidth = "100 GB/s"`, `bandwidth = "0 GB/s"`, `checkpoint.bandwidth: 0 B/s: at least 1 B/s`},
 		{`bandwidth = "100 GB/s"`, "bandwidth = \"1 GB/s\"\ntime = \"1 s\"", `checkpoint.bandwidth: what a checkpoint takes is given by time, or by bandwidth`},
 		{`background = true`, ``, `checkpoint.pause: rounds wait for the whole checkpoint unless background = true`},
+		{`mode = "shrink"`, `mode = "elastic"`, `recovery.mode: unknown value "elastic" (known: wait, shrink)`},
+		{`mode = "shrink"`, ``, `recovery.reconfigure: a job that waits for its devices begins anew, which takes restart: it goes with mode = "shrink"`},
 		{`spares = 1`, `spares = -1`, `recovery.spares: -1: from 0 to MaxSpares = 1048576 devices`},
 	} {
 		text := fine + troubles

@@ -31,8 +31,12 @@ var explanations = map[string]Explanation{
 		Read: "It is what training gets done. throughput counts what was done twice as well; cost, run_cost and run_hours go by the goodput.",
 	},
 	"goodput_ratio": {
-		How:  "1 - time lost / the run's time. Lost is the time in which rounds wait for a checkpoint, work that is lost with a device, waiting for its repair, and restarts. Only with [checkpoint] or the loss of a device in the scenario.",
-		Read: "Checkpoints that are too rare lose work, checkpoints that are too frequent lose time: by Young and Daly the best interval is about sqrt(2 x the time of a checkpoint x the mean time between failures of the job). A straggler or a weak link makes rounds slow, but loses none of them: it is not in this ratio.",
+		How:  "1 - time lost / the run's time. Lost is the time in which rounds wait for a checkpoint, work that is lost with a device, waiting for its repair, restarts, and noticing losses and going on without devices. Only with [checkpoint] or the loss of a device in the scenario.",
+		Read: "Checkpoints that are too rare lose work, checkpoints that are too frequent lose time: by Young and Daly the best interval is about sqrt(2 x the time of a checkpoint x the mean time between failures of the job). A straggler or a weak link makes rounds slow, but loses none of them: it is not in this ratio. Nor is a replica that is missing with recovery.mode = \"shrink\": see shrunk_ratio.",
+	},
+	"shrunk_ratio": {
+		How:  "time from going on without a replica until it takes part again, checkpoints included / the run's time. Only with recovery.mode = \"shrink\".",
+		Read: "Rounds count meanwhile, but a stage with R - 1 of R replicas takes up to R / (R - 1) times as long: goodput has that, goodput_ratio has not.",
 	},
 	"slowdown": {
 		How:  "throughput of the same scheme on the same devices with nothing else on the cluster / its throughput beside the jobs of [[job]], both over all its rounds.",

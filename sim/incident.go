@@ -17,17 +17,20 @@ const (
 	LostToRedoing                     // work since the last checkpoint, when a device was lost
 	LostToWaiting                     // for a device to be repaired
 	LostToRestart
+	LostToDetection       // until the job knew of a loss
+	LostToReconfiguration // of the replicas, without some or with them again
+	LostToTransfer        // of what was learned, to devices that have none of it
 	lossCauses
 )
 
 // String names a cause.
 func (c LossCause) String() string {
-	return [...]string{"checkpoint", "redone", "waiting", "restart"}[c]
+	return [...]string{"checkpoint", "redone", "waiting", "restart", "detection", "reconfiguration", "transfer"}[c]
 }
 
 // LostTime is the time that a run lost for one cause.
 type LostTime struct {
-	Cause string        `json:"cause"` // checkpoint, redone, waiting, restart
+	Cause string        `json:"cause"` // LossCause, in words
 	Time  time.Duration `json:"time_ns"`
 	Share float64       `json:"share"` // of the run's time
 	Count int           `json:"count"` // how often
@@ -35,7 +38,7 @@ type LostTime struct {
 
 // Incident is one trouble of a run, or what was done about it.
 type Incident struct {
-	Kind  string        `json:"kind"` // straggler, link, loss, checkpoint, waiting, restart
+	Kind  string        `json:"kind"` // straggler, link, loss, shrunk, checkpoint, or a cause of lost time
 	Start time.Duration `json:"start_ns"`
 	End   time.Duration `json:"end_ns"` // the run's end for what lasted longer
 	What  string        `json:"what"`   // for people
@@ -124,10 +127,10 @@ func (t *training) describe(d *Devices) string {
 	return fmt.Sprintf("%s devices %d to %d", p.Name, d.From, d.To-1)
 }
 
-// device names the n-th of the devices that may be lost.
-func (t *training) device(l *Loss, n int) string {
-	pool, device := l.nth(t.seats, n)
-	return fmt.Sprintf("%s device %d", t.job.Problem.Cluster.Pools[pool].Name, device)
+// device names a device.
+func (t *training) device(at place) string {
+	s := &t.seats[at.stage]
+	return fmt.Sprintf("%s device %d", t.job.Problem.Cluster.Pools[s.pool].Name, s.first+at.device)
 }
 
 func (t *training) describeLink(l *WeakLink) string {

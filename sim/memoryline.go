@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stowage/hw/unit"
+	"stowage/sim/placement"
 )
 
 // StageMemory is what changes in the memory of one device of a stage in a step; what
@@ -48,13 +49,14 @@ type memoryStep struct {
 // recorded, in the order in which it was: what ends frees memory before what begins
 // at the same instant takes it.
 func (r *recorder) memory(from, to time.Duration) []StageMemory {
-	steps := r.memorySteps(r.begun(from))
+	begun := r.begun(from)
+	steps := r.memorySteps(begun.at)
 	slices.SortStableFunc(steps, func(a, b memoryStep) int {
 		return cmp.Compare(a.at, b.at)
 	})
-	kept, again := r.t.job.Problem.Kept(r.t.job.Plan)
+	kept, again := r.t.job.Problem.Kept(begun.plan)
 	kept = append(kept, again...)
-	lanes := r.laneBytes()
+	lanes := r.laneBytes(&begun)
 	lines := make([]StageMemory, r.pipe.Stages)
 	held, coming := make([][]int, len(lines)), make([][]int, len(lines))
 	for i := range lines {
@@ -94,21 +96,20 @@ func weigh(counts []int, bytes []float64) unit.Bytes {
 
 // laneBytes returns what a device of the receiving stage gets of a micro-batch, per
 // channel and direction.
-func (r *recorder) laneBytes() []float64 {
+func (r *recorder) laneBytes(b *beginning) []float64 {
 	bytes := make([]float64, 2*len(r.pipe.Channels))
 	for c, ch := range r.pipe.Channels {
-		tr := &r.t.wires.transfers[c]
+		tr := &b.transfers[c]
 		from, to := r.pipe.Segments[ch.From].Stage, r.pipe.Segments[ch.To].Stage
-		bytes[2*c] = tr.Forward.Bytes / float64(r.holders(to))
-		bytes[2*c+1] = tr.Backward.Bytes / float64(r.holders(from))
+		bytes[2*c] = tr.Forward.Bytes / float64(r.holders(&b.plan.Stages[to]))
+		bytes[2*c+1] = tr.Backward.Bytes / float64(r.holders(&b.plan.Stages[from]))
 	}
 	return bytes
 }
 
 // holders returns among how many devices of a stage what comes from others is divided:
 // those that compute layers together hold all of it each, unless they divide sequences.
-func (r *recorder) holders(stage int) int {
-	st := &r.t.job.Plan.Stages[stage]
+func (r *recorder) holders(st *placement.Stage) int {
 	if r.t.job.Problem.SequenceParallel {
 		return st.Devices
 	}
@@ -116,9 +117,9 @@ func (r *recorder) holders(stage int) int {
 }
 
 // begun returns when the job began, or last began anew with empty memory, before a time.
-func (r *recorder) begun(at time.Duration) (begun time.Duration) {
+func (r *recorder) begun(at time.Duration) (begun beginning) {
 	for _, b := range r.begins {
-		if b <= at {
+		if b.at <= at {
 			begun = b
 		}
 	}

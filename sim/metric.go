@@ -117,6 +117,7 @@ var MetricKinds = []MetricKind{
 	{"throughput", "samples/s", "higher", "samples trained per second over the whole run", FromSimulation},
 	{"goodput", "samples/s", "higher", "samples per second that were not lost with a device and trained again", FromSimulation},
 	{"goodput_ratio", "ratio", "higher", "share of the run's time in which rounds were done that count", FromSimulation},
+	{"shrunk_ratio", "ratio", "lower", "share of the run's time in which training went on with replicas missing", FromSimulation},
 	{"slowdown", "times", "lower", "throughput alone on the cluster / throughput beside the other jobs", FromSimulation},
 	{"step_time", "s", "lower", "mean time of one training round", FromSimulation},
 	{"warm_throughput", "samples/s", "higher", "throughput over the last quarter of the rounds, slot tables warm", FromSimulation},

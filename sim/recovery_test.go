@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestLossesByHand(t *testing.T) {
 		lost       [lossCauses]time.Duration // checkpoint, redone, waiting, restart
 		redone     int
 	}{
-		{"nothing is lost", nil, blocking, 0, 66 * us, [lossCauses]time.Duration{6 * us, 0, 0, 0}, 0},
+		{"nothing is lost", nil, blocking, 0, 66 * us, [lossCauses]time.Duration{6 * us}, 0},
 		{"in the first microsecond of round 4", at(47 * us), blocking, 0, 76 * us, [lossCauses]time.Duration{6 * us, us, 5 * us, 4 * us}, 0},
 		{"in round 3: 2 is lost too", at(41 * us), blocking, 0, 93 * us, [lossCauses]time.Duration{6 * us, 18 * us, 5 * us, 4 * us}, 1},
 		{"with a spare", at(41 * us), blocking, 1, 88 * us, [lossCauses]time.Duration{6 * us, 18 * us, 0, 4 * us}, 1},
@@ -66,7 +67,7 @@ func TestLossesByHand(t *testing.T) {
 		// Pauses at 20 and 41; what is saved at 36 is rounds 0 and 1.
 		{"in the background", at(44 * us), &Checkpoint{Rounds: 2, Write: 15 * us, Background: true, Pause: us}, 0, 94 * us, [lossCauses]time.Duration{3 * us, 22 * us, 5 * us, 4 * us}, 2},
 		// Due 15 us after the last one: at 20, at 43 and at 66.
-		{"by time", nil, &Checkpoint{Every: 15 * us, Write: 3 * us}, 0, 66 * us, [lossCauses]time.Duration{6 * us, 0, 0, 0}, 0},
+		{"by time", nil, &Checkpoint{Every: 15 * us, Write: 3 * us}, 0, 66 * us, [lossCauses]time.Duration{6 * us}, 0},
 		// Written in 25 us from 20 on: the one due at 40 is taken at 50.
 		{"slow in the background", nil, &Checkpoint{Rounds: 2, Write: 25 * us, Background: true}, 0, 60 * us, [lossCauses]time.Duration{}, 0},
 	} {
@@ -86,7 +87,8 @@ func TestLossesByHand(t *testing.T) {
 // against each other: none of an attempt begins before it or ends after the next one does.
 func checkTroubleSpans(t *testing.T, run *Run) {
 	t.Helper()
-	of := map[SpanKind]LossCause{SpanCheckpoint: LostToCheckpoint, SpanLost: LostToRedoing, SpanWaiting: LostToWaiting, SpanRestart: LostToRestart}
+	of := map[SpanKind]LossCause{SpanCheckpoint: LostToCheckpoint, SpanLost: LostToRedoing, SpanWaiting: LostToWaiting, SpanRestart: LostToRestart,
+		SpanDetection: LostToDetection, SpanReconfiguration: LostToReconfiguration, SpanTransfer: LostToTransfer}
 	var lost [lossCauses]time.Duration
 	begun := map[int32]time.Duration{}
 	for _, s := range run.Timeline.Spans { // by start
@@ -127,7 +129,7 @@ func checkAccount(t rapid.TB, job Job, run *Run) {
 		if i.Start > i.End || i.End > run.End {
 			t.Fatalf("%+v in a run of %v", i, run.End)
 		}
-		if i.Kind == "waiting" || i.Kind == "restart" {
+		if slices.Contains([]string{"waiting", "restart", "detection", "reconfiguration", "transfer"}, i.Kind) {
 			down += i.End - i.Start
 		}
 	}

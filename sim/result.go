@@ -109,7 +109,7 @@ type Stage struct {
 	Sync  float64 `json:"sync"`  // synchronising gradients among replicas
 	Stall float64 `json:"stall"` // waiting for embedding rows to reach slots
 	Idle  float64 `json:"idle"`  // waiting for other stages: bubbles
-	// Lost is the share spent on checkpoints, on restarts and waiting for devices; work
+	// Lost is the share spent on checkpoints, restarts, reconfigurations and waiting for devices; work
 	// that was lost is in the others.
 	Lost float64 `json:"lost,omitempty"`
 

@@ -14,15 +14,17 @@ type straggling struct{ stages []slowStage }
 
 // slowStage is a stage as groups of devices that the same stragglers are among.
 type slowStage struct {
-	healthy bool // a device is in no group
+	healthy bool        // a device is in no group
+	rest    []slowGroup // those that are in none
 	groups  []slowGroup
 }
 
 type slowGroup struct {
-	pace    pace
-	noises  []window // their factor is the variance of the logarithm
-	devices float64
-	rng     *rand.Rand // nil: there is no noise
+	from, to int // devices, counted from the stage's first
+	pace     pace
+	noises   []window   // their factor is the variance of the logarithm
+	devices  float64    // that take part
+	rng      *rand.Rand // nil: there is no noise
 }
 
 // newStraggling returns nil if no stage has a straggler.
@@ -50,14 +52,27 @@ func newSlowStage(t *Trouble, stage int, s seat) (slow slowStage) {
 	cuts = slices.Compact(cuts)
 	for k := range len(cuts) - 1 {
 		g := newSlowGroup(t, stage, s, cuts[k])
+		g.from, g.to = cuts[k], cuts[k+1]
 		if len(g.pace.sets) == 0 && g.rng == nil {
-			slow.healthy = true
-			continue
+			slow.rest = append(slow.rest, g)
+		} else {
+			slow.groups = append(slow.groups, g)
 		}
-		g.devices = float64(cuts[k+1] - cuts[k])
-		slow.groups = append(slow.groups, g)
 	}
+	slow.count(&s)
 	return slow
+}
+
+// count heeds which devices of the stage take part.
+func (slow *slowStage) count(s *seat) {
+	slow.healthy = false
+	for _, g := range slow.rest {
+		slow.healthy = slow.healthy || s.counts(g.from, g.to) > 0
+	}
+	for i := range slow.groups {
+		g := &slow.groups[i]
+		g.devices = float64(s.counts(g.from, g.to))
+	}
 }
 
 // newSlowGroup gathers the stragglers among which a device of a stage is.
@@ -104,7 +119,10 @@ func (s *straggling) takes(stage, round int, now, d time.Duration) time.Duration
 	}
 	for i := range st.groups {
 		g := &st.groups[i]
-		longest = max(longest, g.pace.takes(float64(d)*g.multiple(now, round), now, round))
+		times := g.multiple(now, round)
+		if g.devices > 0 {
+			longest = max(longest, g.pace.takes(float64(d)*times, now, round))
+		}
 	}
 	return longest
 }
@@ -123,7 +141,7 @@ func (g *slowGroup) multiple(now time.Duration, round int) float64 {
 			variance += w.factor
 		}
 	}
-	if variance == 0 {
+	if variance == 0 || g.devices == 0 {
 		return 1
 	}
 	above := -math.Expm1(math.Log(u) / g.devices)                   // 1 - u^(1/n), to full precision

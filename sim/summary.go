@@ -126,6 +126,9 @@ func metricsOf(job Job, run *Run, outcome *placement.Outcome, r *Result, idle, s
 		if job.Trouble.recovers() {
 			values["goodput"], values["goodput_ratio"] = x, run.goodputRatio()
 		}
+		if job.Trouble.shrinks() {
+			values["shrunk_ratio"] = share(run.Shrunk, run.Elapsed)
+		}
 		values["step_time"] = run.End.Seconds() / float64(n)
 		values["cost"] = pl.Fitness.Price / 3600 / x * 1e6
 		if p.Samples > 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stowage/sim/pipeline"
+	"stowage/sim/placement"
 )
 
 // MaxSpans bounds what a timeline of all rounds keeps: some 150 MB. MaxStepSpans
@@ -34,12 +35,15 @@ const (
 	SpanWaiting    // for a lost device to be repaired
 	SpanRestart
 	SpanLost // the last work before a device was lost, as much as is done again
+	SpanDetection
+	SpanReconfiguration
+	SpanTransfer // of what was learned, to devices that have none of it
 )
 
 // String names a kind.
 func (k SpanKind) String() string { return spanNames[k] }
 
-var spanNames = [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back", "checkpoint", "waiting for repair", "restart", "lost work"}
+var spanNames = [...]string{"forward", "backward", "weight", "sync", "stall", "activations", "gradients", "fetch", "write back", "checkpoint", "waiting for repair", "restart", "lost work", "detection", "reconfiguration", "state transfer"}
 
 // SpanKinds returns all kinds in order.
 func SpanKinds() []SpanKind {
@@ -94,11 +98,18 @@ type recorder struct {
 	whole       bool
 	limit       int
 	line        Timeline
-	lanes       []laneTrack     // per channel and direction
-	rows        [][2]int32      // per stage: tracks of fetch and write back, 0: none yet
-	syncs       []int32         // per stage: of synchronisation beside the passes, 0: none yet
-	troubles    int32           // track of checkpoints and losses, 0: none yet
-	begins      []time.Duration // when the job began, and began anew
+	lanes       []laneTrack // per channel and direction
+	rows        [][2]int32  // per stage: tracks of fetch and write back, 0: none yet
+	syncs       []int32     // per stage: of synchronisation beside the passes, 0: none yet
+	troubles    int32       // track of checkpoints and losses, 0: none yet
+	begins      []beginning // when the job began, and began anew
+}
+
+// beginning is when a job began, with which replicas.
+type beginning struct {
+	at        time.Duration
+	plan      *placement.Plan
+	transfers []placement.Transfer
 }
 
 // laneTrack is one direction of a channel.
@@ -248,7 +259,8 @@ func (r *recorder) host(stage int, move func(toDevice bool, bytes float64, done 
 
 // begin notes that the job begins a round, for the first time or anew.
 func (r *recorder) begin(base int) {
-	r.begins = append(r.begins, r.t.e.Now())
+	r.pipe = r.t.pipe
+	r.begins = append(r.begins, beginning{r.t.e.Now(), r.t.job.Plan, r.t.wires.transfers})
 	for i := range r.lanes {
 		r.lanes[i].moved = base * r.pipe.Microbatches
 	}

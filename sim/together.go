@@ -116,9 +116,9 @@ func newFabric(job *Job) (*fabric, error) {
 
 // Devices returns how many devices of every pool the job has.
 func (job *Job) Devices() []int {
-	stages, servers := seats(job.Problem, job.Plan, nil)
+	stages := seats(job.Plan, nil)
 	n := make([]int, len(job.Problem.Cluster.Pools))
-	for _, s := range append(stages, servers) {
+	for _, s := range append(stages, serversSeat(job.Problem, job.Plan, stages, nil)) {
 		n[s.pool] += s.devices
 	}
 	return n

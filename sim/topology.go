@@ -34,10 +34,10 @@ type synchronisation struct {
 	bytes  float64          // of each device
 }
 
-// newTopology puts the stages of a job into the cluster's network.
-func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline) *topology {
+// newTopology puts the stages of a job into the cluster's network, at their seats.
+func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline, at []seat) *topology {
 	t := &topology{net: f.net, graph: f.graph, problem: job.Problem}
-	t.settle(job)
+	t.settle(job, at)
 	t.channels = make([][2][]*network.Route, len(pipe.Channels))
 	for c, ch := range pipe.Channels {
 		from, to := t.at[pipe.Segments[ch.From].Stage], t.at[pipe.Segments[ch.To].Stage]
@@ -49,21 +49,23 @@ func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline) *topology {
 	return t
 }
 
-// settle gives the stages their devices.
-func (t *topology) settle(job *Job) {
-	take := func(s seat) (at, hosts []network.Vertex) {
-		for d := s.first; d < s.first+s.devices; d++ {
-			at = append(at, t.graph.Device(s.pool, d))
-			hosts = append(hosts, t.graph.Host(s.pool, d))
+// settle gives the stages their devices: those that take part.
+func (t *topology) settle(job *Job, stages []seat) {
+	take := func(s *seat) (at, hosts []network.Vertex) {
+		for d := range s.devices {
+			if s.has(d) {
+				at = append(at, t.graph.Device(s.pool, s.first+d))
+				hosts = append(hosts, t.graph.Host(s.pool, s.first+d))
+			}
 		}
 		return at, hosts
 	}
-	stages, servers := seats(job.Problem, job.Plan, job.Taken)
-	for _, s := range stages {
-		at, hosts := take(s)
-		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, s.pool)
+	for i := range stages {
+		at, hosts := take(&stages[i])
+		t.at, t.hosts, t.pools = append(t.at, at), append(t.hosts, hosts), append(t.pools, stages[i].pool)
 	}
-	t.servers, _ = take(servers)
+	servers := serversSeat(job.Problem, job.Plan, stages, job.Taken)
+	t.servers, _ = take(&servers)
 }
 
 // between returns the routes of a transfer between two stages: as many as the larger

@@ -117,8 +117,9 @@ type Run struct {
 	Lost                        []LostTime
 	LostRounds                  []Round
 	Losses, Redone, Checkpoints int
-	// Down is how long every stage waited for repairs and restarts.
-	Down time.Duration
+	// Down is how long every stage waited for repairs, restarts and reconfigurations, and
+	// Shrunk how long the job trained with replicas missing.
+	Down, Shrunk time.Duration
 	// Beside are the runs of other jobs at the same time.
 	Beside []*Run
 	// Notes are about trouble that came to nothing.
@@ -135,9 +136,11 @@ func (run *Run) WarmCounts(from int) (sum slots.Counts) {
 
 // training is the state of one run.
 type training struct {
-	job     Job
+	job     Job // with the plan of the replicas that take part
+	fabric  *fabric
 	e       *engine.Engine
 	pipe    *pipeline.Pipeline
+	seats   []seat // per stage
 	run     *Run
 	exec    *pipeline.Exec
 	rounds  []Round
@@ -170,8 +173,10 @@ func newTraining(f *fabric, job Job) (*training, error) {
 	}
 	t := &training{
 		job:     job,
+		fabric:  f,
 		e:       f.e,
 		pipe:    pipe,
+		seats:   seats(job.Plan, job.Taken),
 		run:     &Run{counts: make([]slots.Counts, job.Rounds), Usage: make([]pipeline.Usage, pipe.Stages)},
 		rounds:  make([]Round, job.Rounds),
 		waiting: make([]int, job.Rounds),
@@ -179,9 +184,7 @@ func newTraining(f *fabric, job Job) (*training, error) {
 	for _, g := range pipe.Segments {
 		t.stageOf = append(t.stageOf, g.Stage)
 	}
-	if t.wires, err = newWires(f, &t.job, pipe, transfers); err != nil {
-		return nil, err
-	}
+	t.wires = newWires(f, &t.job, pipe, transfers, t.seats, nil)
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
 	}

@@ -72,12 +72,35 @@ type Checkpoint struct {
 
 // Recovery says how a job goes on that has lost a device.
 type Recovery struct {
-	Restart time.Duration // from having all devices to the first operation
+	Mode    RecoveryMode  // "": Wait
+	Detect  time.Duration // from the loss until the job knows and stops what hangs
+	Restart time.Duration // from having all devices to the first operation, when it begins from a checkpoint
 	Repair  time.Duration // until a lost device is back
+	// Reconfigure is how long it takes replicas to go on without others, or with those
+	// that are back, besides sending these what was learned.
+	Reconfigure time.Duration
 	// Spares are devices that stand in for lost ones at once, in their places in the
 	// network. What is repaired stands in for the next one.
 	Spares int
 }
+
+// RecoveryMode says what a job does that lacks devices.
+type RecoveryMode string
+
+// The modes: Wait waits until all devices are there and begins from the last checkpoint.
+// Shrink goes on with the replicas that are whole, which share the batch among
+// themselves (elastic training: Varuna, Athlur et al., EuroSys 2022; Oobleck, Jang et
+// al., SOSP 2023).
+const (
+	Wait   RecoveryMode = "wait"
+	Shrink RecoveryMode = "shrink"
+)
+
+// RecoveryModes lists the modes in the order of help.
+func RecoveryModes() []string { return []string{string(Wait), string(Shrink)} }
+
+// shrinks reports whether jobs go on without lost devices.
+func (t *Trouble) shrinks() bool { return t != nil && t.Recovery.Mode == Shrink }
 
 // recovers reports whether a run keeps account of what is lost.
 func (t *Trouble) recovers() bool {
@@ -85,25 +108,57 @@ func (t *Trouble) recovers() bool {
 }
 
 // seat is where the devices of a stage are in their pool.
-type seat struct{ pool, first, devices int }
+type seat struct {
+	pool, first, devices int
+	active               []bool // per replica: it takes part; nil: all do
+}
 
-// seats gives stages their devices, those of a pool one after the other, and parameter
-// servers those after them; the first ones may be taken.
-func seats(p *placement.Problem, plan *placement.Plan, first []int) (stages []seat, servers seat) {
-	taken := make([]int, len(p.Cluster.Pools))
-	copy(taken, first)
-	take := func(pool, devices int) seat {
-		s := seat{pool, taken[pool], devices}
-		taken[pool] += devices
-		return s
+// has reports whether a device, counted from the first, takes part.
+func (s *seat) has(device int) bool {
+	return s.active == nil || s.active[device*len(s.active)/s.devices]
+}
+
+// counts returns how many of the devices from one to another take part.
+func (s *seat) counts(from, to int) (n int) {
+	for d := from; d < to; d++ {
+		if s.has(d) {
+			n++
+		}
 	}
+	return n
+}
+
+// seats gives stages their devices, those of a pool one after the other; the first ones
+// may be taken.
+func seats(plan *placement.Plan, first []int) (stages []seat) {
 	for i := range plan.Stages {
-		stages = append(stages, take(plan.Stages[i].Pool, plan.Stages[i].Devices))
+		st := &plan.Stages[i]
+		stages = append(stages, behind(stages, first, st.Pool, st.Devices))
 	}
-	if plan.Servers > 0 && p.Servers > 0 {
-		servers = take(p.Servers-1, plan.Servers)
+	return stages
+}
+
+// serversSeat is where the parameter servers of a plan are: behind the stages. They have
+// no devices if there are none.
+func serversSeat(p *placement.Problem, plan *placement.Plan, stages []seat, first []int) seat {
+	if plan.Servers == 0 || p.Servers == 0 {
+		return seat{}
 	}
-	return stages, servers
+	return behind(stages, first, p.Servers-1, plan.Servers)
+}
+
+// behind is the seat of devices of a pool behind those that stages have of it.
+func behind(stages []seat, first []int, pool, devices int) seat {
+	s := seat{pool: pool, devices: devices}
+	if first != nil {
+		s.first = first[pool]
+	}
+	for _, before := range stages {
+		if before.pool == pool {
+			s.first += before.devices
+		}
+	}
+	return s
 }
 
 // of returns which devices of a stage, counted from its first, are meant.
@@ -121,12 +176,15 @@ func (d *Devices) of(stage int, s seat) (from, to int) {
 	return from, max(from, to)
 }
 
-// nth returns the pool of the n-th of the meant devices, from 0, and its number there.
-func (d *Devices) nth(all []seat, n int) (pool, device int) {
+// place is a device of a stage, counted from its first.
+type place struct{ stage, device int }
+
+// nth returns the n-th of the meant devices, from 0.
+func (d *Devices) nth(all []seat, n int) place {
 	for i, s := range all {
 		from, to := d.of(i, s)
 		if n < to-from {
-			return s.pool, s.first + from + n
+			return place{i, from + n}
 		}
 		n -= to - from
 	}

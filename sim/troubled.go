@@ -2,21 +2,21 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"stowage/sim/engine"
 	"stowage/sim/pipeline"
+	"stowage/sim/placement"
 	"stowage/sim/rounds"
 )
 
 // troubled is what trouble makes of a job.
 type troubled struct {
-	seats     []seat
 	straggle  *straggling   // nil: no stage has a straggler
 	weakening *weakening    // nil: all links are whole
 	recovery  *recovery     // nil: nothing is lost or saved
 	scope     *engine.Scope // of the job since it last began; nil without recovery
-	restart   engine.Event
 	base      int           // the round that it began with
 	from      time.Duration // when it began, or went on after a checkpoint
 	reached   int           // the last round that a stage has finished
@@ -29,7 +29,6 @@ func (t *training) meetTrouble() (err error) {
 	if tr == nil {
 		return nil
 	}
-	t.seats, _ = seats(t.job.Problem, t.job.Plan, t.job.Taken)
 	t.straggle = newStraggling(tr, t.seats)
 	if t.weakening, err = newWeakening(t); err != nil {
 		return err
@@ -50,7 +49,7 @@ func (t *training) idleTrouble() {
 	tr := t.job.Trouble
 	check := func(kind string, d *Devices) {
 		if d.count(t.seats) == 0 {
-			t.run.Notes = append(t.run.Notes, fmt.Sprintf("the %s of %s changes nothing: the target scheme does not use it", kind, t.describe(d)))
+			t.unchanged("the %s of %s changes nothing: the target scheme does not use it", kind, t.describe(d))
 		}
 	}
 	for i := range tr.Stragglers {
@@ -90,8 +89,8 @@ func (t *training) allOver() {
 	}
 }
 
-// giveUp ends what the job has under way. Rounds from saved on are lost.
-func (t *training) giveUp(saved int) {
+// stop ends what the job has under way. Rounds from saved on are lost.
+func (t *training) stop(saved int) {
 	for i := range t.feeds {
 		t.run.Usage[i] = t.run.Usage[i].Add(t.exec.Cut(i))
 	}
@@ -99,6 +98,10 @@ func (t *training) giveUp(saved int) {
 	t.scope.End()
 	t.wires.net.Drop(t.scope)
 	t.exec, t.feeds = nil, make([]*rounds.Feed, t.pipe.Stages)
+}
+
+// forget takes back the rounds from saved on.
+func (t *training) forget(saved int) {
 	for r := saved; r <= t.reached; r++ {
 		redone := t.rounds[r].Redone
 		if r < t.done {
@@ -113,11 +116,47 @@ func (t *training) giveUp(saved int) {
 	t.done = saved
 }
 
+// regroup gives the job the replicas that take part, by a plan of so many.
+func (t *training) regroup(plan *placement.Plan, r *roster) {
+	at, same := slices.Clone(t.seats), true
+	for i := range at {
+		same = same && at[i].counts(0, at[i].devices) == at[i].devices && !slices.Contains(r.stages[i].active, false)
+		at[i].active = slices.Clone(r.stages[i].active)
+	}
+	if same {
+		return
+	}
+	pipe, transfers, err := t.job.Problem.Pipeline(plan)
+	if err != nil {
+		t.fault = err
+		return
+	}
+	t.job.Plan, t.pipe, t.seats = plan, pipe, at
+	t.wires = newWires(t.fabric, &t.job, pipe, transfers, at, t.wires)
+	if t.straggle != nil {
+		for i := range at {
+			t.straggle.stages[i].count(&at[i])
+		}
+	}
+	if t.weakening != nil {
+		t.weakening.regroup(t.wires)
+	}
+}
+
 // again lets the job begin anew.
 func (t *training) again(base int) {
-	if err := t.begin(base); err != nil {
-		t.fault = err
+	if t.fault == nil {
+		t.fault = t.begin(base)
+	}
+	if t.fault != nil {
 		t.recovery.scope.End()
+	}
+}
+
+// unchanged notes once that something does not make the difference that it might.
+func (t *training) unchanged(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(t.run.Notes, text) {
+		t.run.Notes = append(t.run.Notes, text)
 	}
 }
 
@@ -126,7 +165,7 @@ func (t *training) account() {
 	run := t.run
 	if t.recovery != nil {
 		run.Lost = t.recovery.times(run.Elapsed)
-		run.Down = t.recovery.lost[LostToWaiting] + t.recovery.lost[LostToRestart]
+		run.Down, run.Shrunk = t.recovery.down(), t.recovery.shrunk
 	}
 	for i := range run.LostRounds {
 		rd := &run.LostRounds[i]
@@ -144,7 +183,7 @@ func (t *training) lateTrouble() {
 	}
 	check := func(what string, at time.Duration) {
 		if at >= run.Elapsed {
-			run.Notes = append(run.Notes, fmt.Sprintf("the %s at %v changes nothing: the run was over at %v; raise training.rounds", what, at, run.Elapsed))
+			t.unchanged("the %s at %v changes nothing: the run was over at %v; raise training.rounds", what, at, run.Elapsed)
 		}
 	}
 	for i := range tr.Stragglers {

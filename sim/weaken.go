@@ -23,7 +23,7 @@ type weakening struct {
 // weakLink is a link and how much longer bytes take on it.
 type weakLink struct {
 	id       network.LinkID
-	capacity unit.Rate
+	capacity unit.Rate // when it is whole
 	slow     pace
 }
 
@@ -70,6 +70,25 @@ func (w *weakening) start() {
 				w.e.After(at, func() { w.set(l) })
 			}
 		}
+	}
+}
+
+// regroup heeds that the job has other replicas, and wires of new capacities for them:
+// the ports of nodes on which none takes part hold nobody up. In a network its links
+// stay as they are.
+func (w *weakening) regroup(wires *wires) {
+	if wires.topology != nil {
+		return
+	}
+	slow, err := wires.weak()
+	if err != nil {
+		panic(err) // it was none when the run began
+	}
+	w.syncs = wires.weakSyncs()
+	for i := range w.links {
+		l := &w.links[i]
+		l.capacity, l.slow = w.net.Capacity(l.id), slow[l.id]
+		w.set(l)
 	}
 }
 
@@ -126,12 +145,14 @@ func (l *WeakLink) window() window {
 // ports returns how much longer bytes take on the ports of a stage's nodes, without a
 // network: every node carries its part of them, and the slowest one counts.
 func (w *wires) ports(stage int) pace {
-	s := w.seats[stage]
+	s := &w.seats[stage]
 	per := w.job.Problem.Cluster.Pools[s.pool].Node.Devices
-	first, last := s.first/per, (s.first+s.devices-1)/per
+	on := func(node int) bool {
+		return s.counts(max(0, node*per-s.first), min(s.devices, (node+1)*per-s.first)) > 0
+	}
 	var nodes []int // that differ: each that an entry is about, and one that none is
 	for i := range w.job.Trouble.Links {
-		if l := &w.job.Trouble.Links[i]; l.Pool == s.pool && l.Node >= first && l.Node <= last {
+		if l := &w.job.Trouble.Links[i]; l.Pool == s.pool && l.Node >= 0 && on(l.Node) {
 			nodes = append(nodes, l.Node)
 		}
 	}

@@ -18,7 +18,8 @@ type wires struct {
 	transfers []placement.Transfer
 	lanes     []lane // per channel
 	ids       map[port]network.LinkID
-	topology  *topology // nil: stages have ports of their own
+	before    map[port]network.LinkID // those of a job that had other replicas
+	topology  *topology               // nil: stages have ports of their own
 	seats     []seat
 }
 
@@ -31,14 +32,19 @@ type port struct {
 // lane is the path of a channel in both directions.
 type lane struct{ forward, backward []network.LinkID }
 
-func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer) (*wires, error) {
+// newWires lays the wires of a job whose stages have their devices at seats. Links of
+// before, with which it ran until now, are used again at their new capacities; nil: it
+// begins.
+func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer, at []seat, before *wires) *wires {
 	w := &wires{
 		job: job, net: f.net, transfers: transfers,
-		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{},
+		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{}, seats: at,
 	}
-	w.seats, _ = seats(job.Problem, job.Plan, job.Taken)
+	if before != nil {
+		w.before = before.ids
+	}
 	if f.graph != nil {
-		w.topology = newTopology(f, job, pipe)
+		w.topology = newTopology(f, job, pipe, at)
 	}
 	for i, tr := range transfers {
 		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 || w.topology != nil {
@@ -48,7 +54,7 @@ func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placemen
 		w.lanes[i].forward = []network.LinkID{w.between(from, to, tr.Class, false), w.between(to, from, tr.Class, true)}
 		w.lanes[i].backward = []network.LinkID{w.between(to, from, tr.Class, false), w.between(from, to, tr.Class, true)}
 	}
-	return w, nil
+	return w
 }
 
 // between returns the link of a stage towards another.
@@ -58,11 +64,16 @@ func (w *wires) between(stage, other int, class placement.LinkClass, in bool) ne
 }
 
 func (w *wires) link(at port, rate float64) network.LinkID {
-	id, ok := w.ids[at]
-	if !ok {
-		id = w.net.Link(fmt.Sprintf("stage %d", at.stage), unit.Rate(rate))
-		w.ids[at] = id
+	if id, ok := w.ids[at]; ok {
+		return id
 	}
+	id, ok := w.before[at]
+	if ok {
+		w.net.SetCapacity(id, unit.Rate(rate))
+	} else {
+		id = w.net.Link(fmt.Sprintf("stage %d", at.stage), unit.Rate(rate))
+	}
+	w.ids[at] = id
 	return id
 }
 
