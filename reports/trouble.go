@@ -81,6 +81,9 @@ func incidentsGrid(r *sim.Result) *grid {
 // troubleSection is what the page of a run says of trouble.
 func troubleSection(r *sim.Result) section {
 	s := section{ID: "trouble", Title: "What went wrong"}
+	if troublePlot.Needs(r) {
+		s.Parts = append(s.Parts, chartParts(troubleChart(r), "; "+ResultFile+" has all rounds")...)
+	}
 	if g := lostGrid(r); g != nil {
 		s.Parts = append(s.Parts, part{Heading: "Time lost by cause", Table: tableOf("Time lost by cause", g),
 			Notes: []string{"What is left of the run's time is the goodput ratio."}})

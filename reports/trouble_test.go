@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func TestTroubleOnThePage(t *testing.T) {
 	}
 	for what, times := range map[string]int{
 		"and 3,000 without those that were lost": 1, ">goodput ratio<": 1, "lost: checkpoints, restarts 1.0 %": 2 * len(r.Scheme.Stages),
-		"leaf 7 -&gt; spine 3": 1, "trouble.svg shows throughput": 1,
+		"leaf 7 -&gt; spine 3": 1, "trouble.svg shows throughput": 1, `id="chart-throughput-by-time"`: 1,
 	} {
 		if got := strings.Count(b.String(), what); got != times {
 			t.Errorf("%q %d times, want %d", what, got, times)
@@ -122,6 +123,38 @@ func TestTroubleRows(t *testing.T) {
 	}
 	if rows, more := troubleRows(r); len(rows) != maxTroubleRows+1 || more != maxTroubleRows+2 {
 		t.Errorf("%d rows, want %d", len(rows), maxTroubleRows+1)
+	}
+}
+
+// The chart of the page is at zero wherever no round was under way, and has every round
+// that is in the figure.
+func TestTroubleChart(t *testing.T) {
+	c := troubleChart(troubledResult())
+	at := func(label string, x float64) float64 {
+		for _, l := range c.Series {
+			y := math.NaN()
+			for k := range c.X { // steps: the last value before
+				if l.Y[k] != nil && c.X[k] <= x {
+					y = *l.Y[k]
+				}
+			}
+			if l.Label == label {
+				return y
+			}
+		}
+		t.Fatalf("no line %q", label)
+		return 0
+	}
+	// Rounds to 10 s, a checkpoint to 12, lost rounds to 18, 5 s and 3 s until 26, rounds to 46.
+	for _, p := range []struct{ x, rounds, lost float64 }{{5, 4096, 0}, {11, 0, 0}, {15, 0, 4096}, {20, 0, 0}, {27, 4096, 0}, {45.5, 4096, 0}, {46, 0, 0}} {
+		for label, want := range map[string]float64{"rounds that count": p.rounds, "lost rounds": p.lost} {
+			if got := at(label, p.x); got != want {
+				t.Errorf("%s at %g s: %g, want %g", label, p.x, got, want)
+			}
+		}
+	}
+	if last := c.Series[len(c.Series)-1]; last.Label != "a device is lost" || c.XLabel != "simulated time (s)" {
+		t.Errorf("%q over %q", last.Label, c.XLabel)
 	}
 }
 
