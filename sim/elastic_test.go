@@ -291,6 +291,9 @@ func TestShrinkThatWaits(t *testing.T) {
 func TestShrinkOfPipelines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		job := randomJob(t, carrying, false, 3)
+		if rapid.Bool().Draw(t, "network") {
+			job.Problem.Cluster.Network.Topology = hw.OneSwitch
+		}
 		plain := train(t, job)
 		step := plain.End / time.Duration(job.Rounds)
 		job.Rounds = rapid.IntRange(1, 12).Draw(t, "rounds")

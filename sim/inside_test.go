@@ -53,7 +53,8 @@ func language(t testing.TB, change func(*placement.Spec), devices ...int) Job {
 
 // TestTeamsOverANetwork: in a network with nothing else on the links, replicas of two
 // devices synchronise in the time that the recurrence counts, whatever ZeRO leaves of it
-// to passes, and beside passes as well as behind them.
+// to passes, and beside passes as well as behind them; but parameters that are gathered
+// beside the last pass share its links with the gradients of that pass.
 func TestTeamsOverANetwork(t *testing.T) {
 	for _, devices := range []int{4, 8, 16} { // in one node, two, four
 		for zero := range 4 {
@@ -68,6 +69,12 @@ func TestTeamsOverANetwork(t *testing.T) {
 					t.Fatalf("%d devices, zero = %d: nothing is synchronised", devices, zero)
 				}
 				for r := range want {
+					if zero == 3 && overlap && devices > 4 {
+						if run.Rounds[r].End <= want[r] {
+							t.Errorf("%d devices: nothing contends in round %d", devices, r)
+						}
+						continue
+					}
 					if off := run.Rounds[r].End - want[r]; math.Abs(off.Seconds()) > 1e-6*want[r].Seconds() {
 						t.Errorf("%d devices, zero = %d, overlap = %v: round %d ends at %v, by recurrence at %v", devices, zero, overlap, r, run.Rounds[r].End, want[r])
 					}

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"stowage/hw"
 	"stowage/sim/pipeline"
 	"stowage/sim/placement"
 	"stowage/workloads"
@@ -148,6 +149,9 @@ func checkAccount(t rapid.TB, job Job, run *Run) {
 func TestLossesOfPipelines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		job := randomJob(t, carrying, false, 3)
+		if rapid.Bool().Draw(t, "network") {
+			job.Problem.Cluster.Network.Topology = hw.OneSwitch
+		}
 		step := train(t, job).End / time.Duration(job.Rounds)
 		job.Rounds = rapid.IntRange(1, 12).Draw(t, "rounds")
 		span := func(name string) time.Duration {

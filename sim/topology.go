@@ -25,17 +25,37 @@ type topology struct {
 	servers  []network.Vertex
 	channels [][2][]*network.Route // per channel: forward, backward
 	syncs    []synchronisation     // per stage
+	passes   *sharedPasses         // nil: all passes stay inside nodes
 }
 
 // synchronisation is how a stage's gradients are synchronised; no plan: by its time.
 type synchronisation struct {
+	collective
+	bytes float64 // of each device
+}
+
+// collective is an operation among several sets of devices at the same time.
+type collective struct {
 	plan   *network.Plan
-	routes []network.Router // among one device of each replica, for each of its devices
-	bytes  float64          // of each device
+	routes []network.Router // of each set
+}
+
+// run runs it for a buffer of bytes on each device, and calls done when all sets are
+// through, never from inside run.
+func (c *collective) run(net *network.Network, bytes float64, done func()) {
+	left := len(c.routes)
+	through := func() {
+		if left--; left == 0 {
+			done()
+		}
+	}
+	for _, route := range c.routes {
+		c.plan.Run(net, route, bytes, through)
+	}
 }
 
 // newTopology puts the stages of a job into the cluster's network, at their seats.
-func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline, at []seat) *topology {
+func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline, at []seat) (*topology, error) {
 	t := &topology{net: f.net, graph: f.graph, problem: job.Problem}
 	t.settle(job, at)
 	t.channels = make([][2][]*network.Route, len(pipe.Channels))
@@ -46,7 +66,9 @@ func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline, at []seat) *topol
 	for i := range job.Plan.Stages {
 		t.syncs = append(t.syncs, t.synchronisation(job, i))
 	}
-	return t
+	var err error
+	t.passes, err = newSharedPasses(t, job, pipe)
+	return t, err
 }
 
 // settle gives the stages their devices: those that take part.
@@ -170,9 +192,8 @@ func (t *topology) betweenNodes(at []network.Vertex, nodes, per int) [][]*networ
 // synchronisation plans that of a stage: a collective among its devices, or push and
 // pull if the servers are devices of the cluster.
 func (t *topology) synchronisation(job *Job, stage int) (s synchronisation) {
-	st := &job.Plan.Stages[stage]
-	ranks := t.at[stage]
-	team := st.Tensor
+	st, ranks := &job.Plan.Stages[stage], t.at[stage]
+	s.bytes = float64(st.Weights)
 	switch {
 	case t.problem.Inference || st.Weights == 0 || t.problem.Sync == placement.NoSync:
 		return s
@@ -182,23 +203,28 @@ func (t *topology) synchronisation(job *Job, stage int) (s synchronisation) {
 		return s // servers that are nowhere: by their formula
 	case t.problem.Sync == placement.Server:
 		s.plan = network.PushPullPlan(len(ranks), len(t.servers))
-		ranks = append(ranks[:len(ranks):len(ranks)], t.servers...)
+		s.routes = []network.Router{t.graph.Between(append(ranks[:len(ranks):len(ranks)], t.servers...))}
+	case t.problem.Zero == 3: // the parameters are gathered for passes
+		s.collective = t.amongReplicas(network.ReduceScatterOp, stage, st.Tensor)
 	default:
-		a := t.problem.Collective
-		if a == "" {
-			a = network.RingAlgorithm
-		}
-		op := network.AllReduceOp
-		if t.problem.Zero == 3 { // the parameters are gathered for passes
-			op = network.ReduceScatterOp
-		}
-		s.plan = op.New(a, layout(every(t.hosts[stage], team, 0)))
-	}
-	s.bytes = float64(st.Weights)
-	for first := range team {
-		s.routes = append(s.routes, t.graph.Between(every(ranks, team, first)))
+		s.collective = t.amongReplicas(network.AllReduceOp, stage, st.Tensor)
 	}
 	return s
+}
+
+// amongReplicas is an operation among the replicas of a stage, of devices each: one of
+// each in every set.
+func (t *topology) amongReplicas(op network.Collective, stage, team int) (c collective) {
+	c.plan = op.New(t.algorithm(), layout(every(t.hosts[stage], team, 0)))
+	for first := range team {
+		c.routes = append(c.routes, t.graph.Between(every(t.at[stage], team, first)))
+	}
+	return c
+}
+
+// algorithm is that of collectives.
+func (t *topology) algorithm() network.Algorithm {
+	return cmp.Or(t.problem.Collective, network.RingAlgorithm)
 }
 
 // every returns what is at first and every step behind it.
@@ -231,15 +257,7 @@ func (t *topology) sync(stage int, alone time.Duration, done func()) {
 		t.net.Transfer(nil, 0, alone, done)
 		return
 	}
-	left := len(s.routes)
-	through := func() {
-		if left--; left == 0 {
-			done()
-		}
-	}
-	for _, route := range s.routes {
-		s.plan.Run(t.net, route, s.bytes, through)
-	}
+	s.run(t.net, s.bytes, done)
 }
 
 // MostLinks is how many links a run reports.

@@ -184,7 +184,9 @@ func newTraining(f *fabric, job Job) (*training, error) {
 	for _, g := range pipe.Segments {
 		t.stageOf = append(t.stageOf, g.Stage)
 	}
-	t.wires = newWires(f, &t.job, pipe, transfers, t.seats, nil)
+	if t.wires, err = newWires(f, &t.job, pipe, transfers, t.seats, nil); err != nil {
+		return nil, err
+	}
 	for r := range t.waiting {
 		t.waiting[r] = pipe.Stages
 	}
@@ -221,6 +223,9 @@ func (t *training) hooks() pipeline.Hooks {
 	}
 	if t.wires.topology != nil {
 		hooks.Sync = t.wires.topology.sync
+		if t.wires.topology.passes != nil {
+			hooks.Pass = t.pass
+		}
 	}
 	t.hookTrouble(&hooks)
 	if t.recorder != nil {

@@ -60,12 +60,15 @@ func (t *training) idleTrouble() {
 	}
 }
 
+// takes is how long an operation takes with stragglers.
+func (t *training) takes(stage, round int, _ pipeline.Op, d time.Duration) time.Duration {
+	return t.straggle.takes(stage, t.base+round, t.e.Now(), d)
+}
+
 // hookTrouble lets trouble have its say in the pipeline's hooks.
 func (t *training) hookTrouble(h *pipeline.Hooks) {
 	if t.straggle != nil {
-		h.Takes = func(stage, round int, _ pipeline.Op, d time.Duration) time.Duration {
-			return t.straggle.takes(stage, t.base+round, t.e.Now(), d)
-		}
+		h.Takes = t.takes
 	}
 	if t.weakening != nil && t.weakening.syncs != nil {
 		h.Sync = t.weakening.sync
@@ -127,12 +130,13 @@ func (t *training) regroup(plan *placement.Plan, r *roster) {
 		return
 	}
 	pipe, transfers, err := t.job.Problem.Pipeline(plan)
-	if err != nil {
-		t.fault = err
+	t.job.Plan, t.pipe, t.seats = plan, pipe, at
+	if err == nil {
+		t.wires, err = newWires(t.fabric, &t.job, pipe, transfers, at, t.wires)
+	}
+	if t.fault = err; err != nil {
 		return
 	}
-	t.job.Plan, t.pipe, t.seats = plan, pipe, at
-	t.wires = newWires(t.fabric, &t.job, pipe, transfers, at, t.wires)
 	if t.straggle != nil {
 		for i := range at {
 			t.straggle.stages[i].count(&at[i])

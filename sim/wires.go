@@ -35,8 +35,8 @@ type lane struct{ forward, backward []network.LinkID }
 // newWires lays the wires of a job whose stages have their devices at seats. Links of
 // before, with which it ran until now, are used again at their new capacities; nil: it
 // begins.
-func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer, at []seat, before *wires) *wires {
-	w := &wires{
+func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placement.Transfer, at []seat, before *wires) (w *wires, err error) {
+	w = &wires{
 		job: job, net: f.net, transfers: transfers,
 		lanes: make([]lane, len(transfers)), ids: map[port]network.LinkID{}, seats: at,
 	}
@@ -44,7 +44,9 @@ func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placemen
 		w.before = before.ids
 	}
 	if f.graph != nil {
-		w.topology = newTopology(f, job, pipe, at)
+		if w.topology, err = newTopology(f, job, pipe, at); err != nil {
+			return nil, err
+		}
 	}
 	for i, tr := range transfers {
 		if tr.Forward.Bytes == 0 && tr.Backward.Bytes == 0 || w.topology != nil {
@@ -54,7 +56,7 @@ func newWires(f *fabric, job *Job, pipe *pipeline.Pipeline, transfers []placemen
 		w.lanes[i].forward = []network.LinkID{w.between(from, to, tr.Class, false), w.between(to, from, tr.Class, true)}
 		w.lanes[i].backward = []network.LinkID{w.between(to, from, tr.Class, false), w.between(from, to, tr.Class, true)}
 	}
-	return w
+	return w, nil
 }
 
 // between returns the link of a stage towards another.

@@ -23,6 +23,10 @@ type Hooks struct {
 	// Takes returns how long an operation takes that begins now and takes d as it was
 	// timed; nil: d.
 	Takes func(stage, round int, op Op, d time.Duration) time.Duration
+	// Pass runs an operation that takes d as it was timed and ends when others on its links
+	// let it, and calls done at its end; false: it takes what Takes says. It begins with a
+	// part that takes time, so that done is never called from inside; nil: none is so.
+	Pass func(stage, round int, op Op, d time.Duration, done func()) bool
 	// Stalled is called when a stage starts a round for which Ready kept it waiting
 	// since a time, its inputs being there.
 	Stalled func(stage, round int, since time.Duration)
@@ -77,7 +81,8 @@ type execStage struct {
 	op       Op // the last one started, of round now
 	now      int
 	since    time.Duration
-	until    time.Duration // when it ends
+	until    time.Duration // when it ends, or would on idle links if
+	open     bool          // others on its links have a say in that
 	heldAt   time.Duration // while paused: nothing is under way since then
 
 	segment, window int  // the only segment of the stage and its window, or
@@ -238,12 +243,11 @@ func (x *Exec) try(i int) {
 	if !x.arrived(op, round) || round == st.begun && !(x.updated(i, round) && x.mayStart(i, round)) {
 		return
 	}
-	d := x.takes(i, round, op)
 	st.running, st.op, st.now, st.since = true, op, round, x.e.Now()
+	d := x.run(i, round, op)
 	st.until = st.since + d
 	st.begun = max(st.begun, round+1)
 	st.usage.Busy += d
-	x.e.After(d, st.complete)
 	if st.early != nil && st.position == st.ops-1 {
 		x.e.After(max(0, d-x.p.lead(i)), st.early)
 	}
@@ -253,6 +257,19 @@ func (x *Exec) try(i int) {
 			x.h.Backward(i, round)
 		}
 	}
+}
+
+// run lets an operation begin, and returns what it takes, or would on idle links.
+func (x *Exec) run(i, round int, op Op) time.Duration {
+	st, d := &x.stages[i], x.duration(op, round)
+	if st.open = x.h.Pass != nil && x.h.Pass(i, round, op, d, st.complete); st.open {
+		return d
+	}
+	if x.h.Takes != nil {
+		d = x.h.Takes(i, round, op, d)
+	}
+	x.e.After(d, st.complete)
+	return d
 }
 
 // computed ends the passes of a stage's round: its gradients are synchronised now, or
@@ -336,6 +353,9 @@ func (x *Exec) mayStart(i, round int) bool {
 func (x *Exec) complete(i int) {
 	st := &x.stages[i]
 	op := st.op
+	if st.open {
+		st.usage.Busy += x.e.Now() - st.until
+	}
 	if x.h.Ran != nil {
 		x.h.Ran(i, st.now, op, st.since)
 	}

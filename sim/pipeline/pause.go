@@ -1,7 +1,5 @@
 package pipeline
 
-import "time"
-
 // Pause lets no stage begin an operation, or the synchronisation of its gradients, until
 // Resume. What is under way goes on to its end.
 func (x *Exec) Pause() {
@@ -52,6 +50,8 @@ func (x *Exec) Cut(stage int) Usage {
 	u := st.usage
 	passing := st.running && (x.flows() || st.position < st.ops)
 	switch {
+	case passing && st.open:
+		u.Busy += now - st.until
 	case passing:
 		u.Busy -= max(0, st.until-now)
 	case !st.syncing || !st.running || x.flows(): // or beside the passes
@@ -72,13 +72,4 @@ func (x *Exec) Cut(stage int) Usage {
 		u.Held += now - st.heldAt
 	}
 	return u
-}
-
-// takes is what Hooks.Takes makes of an operation's time, or that time.
-func (x *Exec) takes(stage, round int, op Op) time.Duration {
-	d := x.duration(op, round)
-	if x.h.Takes == nil {
-		return d
-	}
-	return x.h.Takes(stage, round, op, d)
 }
