@@ -60,9 +60,11 @@ func TestMoreWorkIsNeverFaster(t *testing.T) {
 		d := rapid.SampledFrom(shippedTypes).Draw(t, "device")
 		if rapid.Bool().Draw(t, "other curves") {
 			copied := *d
-			copied.ComputeEfficiency = drawCurve(t, "compute")
+			compute := drawCurve(t, "compute")
+			copied.ComputeEfficiency = Efficiency{FP32: compute}
+			copied.ComputeEfficiency.spread(copied.Peak)
 			copied.MemoryEfficiency = drawCurve(t, "memory")
-			for _, c := range []Curve{copied.ComputeEfficiency, copied.MemoryEfficiency} {
+			for _, c := range []Curve{compute, copied.MemoryEfficiency} {
 				if err := c.validate(); err != nil {
 					t.Fatalf("drew an invalid curve %v: %v", c, err)
 				}
@@ -139,15 +141,38 @@ func TestCurveValidation(t *testing.T) {
 	bad(Curve{{1e5, .05}, {1e6, .3}}, "more work would take less time") // the middle would, the ends would not
 }
 
+// TestSpread: where a precision was not measured, the nearest on the same units counts.
+func TestSpread(t *testing.T) {
+	peaks := map[Precision]unit.FLOPS{FP64: 1e12, FP32: 2e12, TF32: 8e12, FP16: 16e12, INT8: 32e12}
+	e := Efficiency{FP32: {{1e6, .2}}, FP16: {{1e6, .4}}}
+	e.spread(peaks)
+	for p, want := range map[Precision]Point{FP64: {5e5, .2}, FP32: {1e6, .2}, TF32: {5e5, .4}, FP16: {1e6, .4}, INT8: {2e6, .4}} {
+		if len(e[p]) != 1 || e[p][0] != want {
+			t.Errorf("%s: %v, want %v", p, e[p], want)
+		}
+	}
+	if e[BF16] != nil {
+		t.Errorf("bf16 has a curve %v and no peak", e[BF16])
+	}
+	e = Efficiency{INT8: {{32, .5}}} // none on the units of fp32
+	if e.spread(peaks); e[FP32][0] != (Point{2, .5}) || e[FP16][0] != (Point{16, .5}) {
+		t.Errorf("from int8: %v", e)
+	}
+	if e = (Efficiency{}); len(e) != 0 || e[FP32].At(1) != 1 {
+		t.Errorf("nothing measured: %v", e)
+	}
+}
+
 // TestCompute: rooflines by hand.
 func TestCompute(t *testing.T) {
 	d := &Device{
 		Name: "d", Overhead: 10_000, // 10 us
 		Peak:              map[Precision]unit.FLOPS{FP32: 1e12, BF16: 4e12},
 		Memory:            Memory{Capacity: 1 << 30, Bandwidth: 100e9},
-		ComputeEfficiency: Curve{{1e6, .25}, {1e8, .75}},
+		ComputeEfficiency: Efficiency{FP32: {{1e6, .25}, {1e8, .75}}},
 		MemoryEfficiency:  Curve{{1e3, .5}},
 	}
+	d.ComputeEfficiency.spread(d.Peak)
 	test := func(flops, bytes float64, p Precision, want float64) {
 		t.Helper()
 		got, err := d.Compute(flops, bytes, p)
@@ -160,14 +185,16 @@ func TestCompute(t *testing.T) {
 	test(1e7, 0, FP32, 10e-6+20e-6)          // 1e7 / (1e12 * 0.5)
 	test(3e9, 0, FP32, 10e-6+4e-3)           // 3e9 / (1e12 * 0.75)
 	test(3e9, 0, BF16, 10e-6+1e-3)           // four times the peak
-	test(3e9, 0, TF32, 10e-6+4e-3)           // no tf32: fp32's peak
+	test(4e7, 0, BF16, 10e-6+20e-6)          // four times the work in the same time: the same share
+	test(3e9, 0, TF32, 10e-6+4e-3)           // no tf32: fp32
+	test(3e9, 0, FP16, 10e-6+4e-3)           // no fp16, and bf16 is none
 	test(0, 5e9, FP32, 10e-6+.1)             // 5e9 / (100e9 * 0.5)
 	test(3e9, 5e9, FP32, 10e-6+.1)           // memory-bound
 	test(3e9, 1e6, FP32, 10e-6+4e-3)         // compute-bound
 	test(3e9, 200e6, FP32, 10e-6+4e-3)       // exactly on the ridge
 	test(3e9, 200.1e6, FP32, 10e-6+4.002e-3) // and just past it
 
-	for _, p := range []Precision{FP16, FP8, "posit8"} {
+	for _, p := range []Precision{FP64, FP8, INT8, "posit8"} {
 		_, err := d.Compute(1, 1, p)
 		if err == nil || !strings.Contains(err.Error(), "it has fp32, bf16") || !strings.Contains(err.Error(), string(p)) {
 			t.Errorf("%s: error %v, want one that names it and lists fp32, bf16", p, err)

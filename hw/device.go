@@ -53,8 +53,8 @@ type Device struct {
 	// faster does it wait. 0: no time.
 	Launch time.Duration
 
-	ComputeEfficiency Curve // reached share of peak, by FLOPs of one layer call
-	MemoryEfficiency  Curve // reached share of bandwidth, by bytes of one layer call
+	ComputeEfficiency Efficiency // reached share of peak, by FLOPs of one layer call
+	MemoryEfficiency  Curve      // reached share of bandwidth, by bytes of one layer call
 
 	// Parallel is Amdahl's alpha of a dense layer when k devices of this type
 	// share it: time x ((1 - alpha) + alpha / k). A layer may override it.

@@ -19,20 +19,20 @@ import (
 var shipped embed.FS
 
 type deviceFile struct {
-	Title    string                `toml:"title"`
-	Vendor   string                `toml:"vendor"`
-	Kind     string                `toml:"kind"`
-	Year     int                   `toml:"year"`
-	Peak     map[string]unit.FLOPS `toml:"peak"`
-	Memory   memoryFile            `toml:"memory"`
-	Gather   gatherFile            `toml:"gather"`
-	Overhead unit.Duration         `toml:"overhead"`
-	Launch   unit.Duration         `toml:"launch"`
-	Compute  [][]float64           `toml:"compute_efficiency"`
-	Traffic  [][]float64           `toml:"memory_efficiency"`
-	Parallel float64               `toml:"parallel"`
-	Price    unit.Price            `toml:"price"`
-	Sources  map[string]string     `toml:"sources"`
+	Title    string                 `toml:"title"`
+	Vendor   string                 `toml:"vendor"`
+	Kind     string                 `toml:"kind"`
+	Year     int                    `toml:"year"`
+	Peak     map[string]unit.FLOPS  `toml:"peak"`
+	Memory   memoryFile             `toml:"memory"`
+	Gather   gatherFile             `toml:"gather"`
+	Overhead unit.Duration          `toml:"overhead"`
+	Launch   unit.Duration          `toml:"launch"`
+	Compute  map[string][][]float64 `toml:"compute_efficiency"`
+	Traffic  [][]float64            `toml:"memory_efficiency"`
+	Parallel float64                `toml:"parallel"`
+	Price    unit.Price             `toml:"price"`
+	Sources  map[string]string      `toml:"sources"`
 }
 
 type memoryFile struct {
@@ -55,7 +55,7 @@ func ParseDevice(name string, data []byte) (*Device, error) {
 	}
 	d := &Device{
 		Name: strings.TrimSuffix(path.Base(name), ".toml"), Title: f.Title, Vendor: f.Vendor, Kind: Kind(f.Kind), Year: f.Year,
-		Peak: map[Precision]unit.FLOPS{}, Memory: Memory(f.Memory), Gather: Gather(f.Gather),
+		Peak: map[Precision]unit.FLOPS{}, ComputeEfficiency: Efficiency{}, Memory: Memory(f.Memory), Gather: Gather(f.Gather),
 		Overhead: time.Duration(f.Overhead), Launch: time.Duration(f.Launch), Parallel: f.Parallel, Price: f.Price, Sources: f.Sources,
 	}
 	var errs spec.Errors
@@ -67,8 +67,16 @@ func ParseDevice(name string, data []byte) (*Device, error) {
 		}
 		d.Peak[Precision(key)] = f.Peak[key]
 	}
-	d.ComputeEfficiency = curve(doc, &errs, "compute_efficiency", f.Compute)
-	d.MemoryEfficiency = curve(doc, &errs, "memory_efficiency", f.Traffic)
+	for _, key := range sortedKeys(f.Compute) {
+		at := spec.Path{"compute_efficiency", key}
+		if _, ok := d.Peak[Precision(key)]; !ok {
+			errs.Add(doc.Errorf(at, "the device has no peak for it: one of %v", sortedKeys(f.Peak)))
+			continue
+		}
+		d.ComputeEfficiency[Precision(key)] = curve(doc, &errs, at, f.Compute[key])
+	}
+	d.ComputeEfficiency.spread(d.Peak)
+	d.MemoryEfficiency = curve(doc, &errs, spec.Path{"memory_efficiency"}, f.Traffic)
 	checkDevice(doc, &errs, d)
 	if err := errs.Err(); err != nil {
 		return nil, err
@@ -111,17 +119,17 @@ func checkDevice(doc *spec.Document, errs *spec.Errors, d *Device) {
 }
 
 // curve reads an efficiency curve: [[size, efficiency], …].
-func curve(doc *spec.Document, errs *spec.Errors, key string, points [][]float64) Curve {
+func curve(doc *spec.Document, errs *spec.Errors, at spec.Path, points [][]float64) Curve {
 	var c Curve
 	for i, p := range points {
 		if len(p) != 2 {
-			errs.Add(doc.Errorf(spec.Path{key, i}, "a point is [size, efficiency], e.g. [1e9, 0.6]"))
+			errs.Add(doc.Errorf(append(at, i), "a point is [size, efficiency], e.g. [1e9, 0.6]"))
 			return nil
 		}
 		c = append(c, Point{p[0], p[1]})
 	}
 	if err := c.validate(); err != nil {
-		errs.Add(doc.Errorf(spec.Path{key}, "%v", err))
+		errs.Add(doc.Errorf(at, "%v", err))
 	}
 	return c
 }

@@ -242,7 +242,7 @@ func TestLookup(t *testing.T) {
 const goodDevice = `title = "A card"
 kind = "gpu"
 overhead = "10 us"
-compute_efficiency = [[1e8, 0.2], [1e9, 0.5]]
+compute_efficiency.fp32 = [[1e8, 0.2], [1e9, 0.5]]
 parallel = 0.9
 price = "1 USD/h"
 [peak]
@@ -262,7 +262,8 @@ func TestParseDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d.Name != "card-8" || d.Kind != GPU || d.Peak[FP16] != 40e12 || d.Overhead != 10_000 || d.Memory != (Memory{8 << 30, 400e9}) ||
-		d.Gather != (Gather{.5e9, 150e9}) || !slices.Equal(d.ComputeEfficiency, Curve{{1e8, .2}, {1e9, .5}}) || d.MemoryEfficiency != nil || d.Price != 1 {
+		d.Gather != (Gather{.5e9, 150e9}) || !slices.Equal(d.ComputeEfficiency[FP32], Curve{{1e8, .2}, {1e9, .5}}) ||
+		!slices.Equal(d.ComputeEfficiency[FP16], Curve{{4e8, .2}, {4e9, .5}}) || d.MemoryEfficiency != nil || d.Price != 1 {
 		t.Errorf("parsed %+v", d)
 	}
 	test := func(old, new string, parts ...string) {
@@ -290,6 +291,7 @@ func TestParseDevice(t *testing.T) {
 	test(`[1e9, 0.5]`, `[1e9]`, ":4:", "a point is [size, efficiency]")
 	test(`[1e9, 0.5]`, `[1e9, nan]`, ":4:", "finite")
 	test(`[1e9, 0.5]`, `[1e9, 0.9]`, ":4:", "less time")
+	test(`efficiency.fp32`, `efficiency.bf16`, ":4:", "no peak for it", "fp16 fp32")
 	test(`parallel = 0.9`, `parallel = 1.5`, ":5:", "1.5")
 	test("parallel = 0.9\n", ``, "parallel", "Amdahl")
 	test(`price = "1 USD/h"`, `price = "1 EUR/h"`, ":6:", "EUR/h", "2.42 USD/h")
@@ -310,6 +312,7 @@ func FuzzParseDevice(f *testing.F) {
 		f.Add(read("devices/" + d + ".toml"))
 	}
 	f.Add([]byte("peak = 1"))
+	f.Add([]byte("peak.fp32 = \"1 TFLOPS\"\ncompute_efficiency.fp32 = [[]]"))
 	f.Add([]byte("compute_efficiency = [[]]"))
 	f.Add([]byte("[sources]\na = 1"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -86,18 +86,18 @@ func (b *builder) calibrate(p *hw.Pool, f *poolFile, at func(string) spec.Path) 
 		return
 	}
 	d := *p.Device
-	for _, e := range []struct {
-		key   string
-		share *unit.Ratio
-		curve *hw.Curve
-	}{{"compute_efficiency", f.ComputeEfficiency, &d.ComputeEfficiency}, {"memory_efficiency", f.MemoryEfficiency, &d.MemoryEfficiency}} {
-		switch {
-		case e.share == nil:
-		case !(*e.share > 0 && *e.share <= 1):
-			b.fail(at(e.key), "%v: a share of the peak above 0 and up to 100 %%", *e.share)
-		default:
-			*e.curve = hw.Curve{{At: 1, Efficiency: float64(*e.share)}}
+	share := func(key string, v *unit.Ratio) bool {
+		if v != nil && !(*v > 0 && *v <= 1) {
+			b.fail(at(key), "%v: a share of the peak above 0 and up to 100 %%", *v)
+			return false
 		}
+		return v != nil
+	}
+	if share("compute_efficiency", f.ComputeEfficiency) {
+		d.ComputeEfficiency = hw.Flat(float64(*f.ComputeEfficiency))
+	}
+	if share("memory_efficiency", f.MemoryEfficiency) {
+		d.MemoryEfficiency = hw.Curve{{At: 1, Efficiency: float64(*f.MemoryEfficiency)}}
 	}
 	if f.Launch != nil {
 		d.Launch = time.Duration(*f.Launch)
