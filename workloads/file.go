@@ -34,7 +34,9 @@ import (
 // keep = true exempts the layer from recomputation of any kind.
 //
 // Operations of a layer are timed as one, whose arithmetic hides its memory traffic;
-// with separate = true they run one after the other, and their times add up.
+// with separate = true they run one after the other, and their times add up, as frameworks
+// run them that do not fuse them. At the top of a file it holds for all layers of which
+// operations say all (flops, traffic, params, backward and split are not given).
 //
 // A sparse layer has tables instead of operations,
 //
@@ -63,10 +65,11 @@ import (
 // its last. Layers that are out of order are sorted, keeping the file's order
 // where edges allow.
 type modelFile struct {
-	Title  string      `toml:"title"`
-	Source string      `toml:"source"`
-	Layers []layerFile `toml:"layer"`
-	Edges  []edgeFile  `toml:"edge"`
+	Title    string      `toml:"title"`
+	Source   string      `toml:"source"`
+	Separate bool        `toml:"separate"`
+	Layers   []layerFile `toml:"layer"`
+	Edges    []edgeFile  `toml:"edge"`
 }
 
 type layerFile struct {

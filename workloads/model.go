@@ -85,6 +85,7 @@ type Call struct {
 	Amounts          // forward, per sample; Stored counts for nothing
 	Split    Amounts // what of it tensor parallelism divides
 	Backward float64 // as that of a layer
+	Core     bool    // selective recomputation computes it again
 }
 
 // Reduction is a number of all-reduces and the elements per sample of all of them.

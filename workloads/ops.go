@@ -44,11 +44,33 @@ func (r Reduction) add(o Reduction) Reduction {
 // behind it, one for each operand's gradient. An embedding's is what TorchRec's
 // planner charges (torchrec/distributed/planner: backward multiplier 2).
 // Element-wise work moves about as much backwards as forwards (PipeDream's
-// measured ResNet-50: batch normalisation 2.9 and 3.1 ms, ReLU 1.4 and 1.5 ms).
+// measured ResNet-50: ReLU 1.4 and 1.5 ms).
 const (
 	matrixBackward      = 2
 	embeddingBackward   = 2
 	elementwiseBackward = 1
+)
+
+// Batch normalisation of images in training cannot know a channel's mean before it has
+// seen all of it: its input is read twice and its output written once; backwards the
+// input and the gradient are read twice, and a gradient is written. (PipeDream's measured
+// ResNet-50 on a V100, less 0.33 ms a call of the profiler: layers of 411 MB move 3.4 times
+// as much forwards and 5.3 times backwards.) A token fits into registers: layer
+// normalisation reads its input once, but backwards, where the gradients of its weights are another
+// operation, it reads input and gradient twice, too.
+const (
+	batchNormTraffic  = 3
+	batchNormBackward = 5.0 / 3
+	layerNormBackward = 5.0 / 2
+)
+
+// A softmax of scores, scaled and masked as one operation, reads and writes them, and so
+// does the dropout behind it, which writes a mask of one byte, too: half an element.
+// Backwards the dropout does as much, and the softmax reads its output and a gradient and
+// writes one.
+const (
+	softmaxTraffic  = 4.5
+	softmaxBackward = 5.5 / 4.5
 )
 
 // Arithmetic per element. Batch and layer normalisation: mean (1), variance
@@ -165,7 +187,8 @@ type attentionOp struct {
 
 func (o *attentionOp) kind() Kind { return Attention }
 
-// work: 8 s h^2 FLOPs for the projections and 4 s^2 h for scores and context
+// work: three projections run as one product, then the scores, their softmax and dropout, the
+// context and the last projection: 8 s h^2 FLOPs for the projections and 4 s^2 h for scores and context
 // (Narayanan et al. 2021, appendix). Kept activations are 11 s h + 5 a s^2
 // bytes at 2 bytes an element (Korthikanti et al. 2022, section 4.1), of which tensor
 // parallelism divides 8 s h + 5 a s^2 (section 4.2.1) and selective recomputation drops
@@ -179,24 +202,32 @@ func (o *attentionOp) work() (work, error) {
 	}
 	h, s := float64(o.Hidden), float64(o.Tokens)
 	scores := float64(o.Heads) * s * s
+	// Heads are divided: all but the input, the output, its bias and the last dropout's mask.
+	qkv := Amounts{FLOPs: 6 * s * h * h, Traffic: 4 * s * h, Params: 3*h*h + 3*h, Stored: 4 * s * h}
+	products := Amounts{FLOPs: 2 * s * s * h, Traffic: 2*s*h + scores} // queries with keys, and weights with values
+	softmax := Amounts{Traffic: softmaxTraffic * scores, Stored: 2.5 * scores}
+	output := Amounts{FLOPs: 2 * s * h * h, Traffic: 2 * s * h, Params: h*h + h, Stored: 1.5 * s * h}
+	ownQKV, ownOutput := qkv, output
+	ownQKV.Traffic, ownQKV.Stored = 3*s*h, 3*s*h
+	ownOutput.Traffic, ownOutput.Params, ownOutput.Stored = s*h, h*h, s*h
 	w := work{
-		flops:    8*s*h*h + 4*s*s*h,
-		traffic:  12*s*h + 4*scores, // projections 8, score and context operands 4; scores written and read, twice with the softmax
-		params:   4*h*h + 4*h,
-		output:   s * h,
-		stored:   5.5*s*h + 2.5*scores,
-		backward: matrixBackward,
-		// Heads are divided: all but the input, the output and the last dropout's mask.
-		split:  Amounts{FLOPs: 8*s*h*h + 4*s*s*h, Traffic: 10*s*h + 4*scores, Params: 4*h*h + 3*h, Stored: 4*s*h + 2.5*scores},
-		core:   Amounts{FLOPs: 4 * s * s * h, Traffic: 4*s*h + 4*scores, Stored: 2.5 * scores},
+		output: s * h, backward: matrixBackward,
 		reduce: Reduction{1, s * h}, reduceBack: Reduction{1, s * h},
+		calls: []Call{
+			{Amounts: qkv, Split: ownQKV, Backward: matrixBackward},
+			{Amounts: products, Split: products, Backward: matrixBackward, Core: true},
+			{Amounts: softmax, Split: softmax, Backward: softmaxBackward, Core: true},
+			{Amounts: products, Split: products, Backward: matrixBackward, Core: true},
+			{Amounts: output, Split: ownOutput, Backward: matrixBackward},
+		},
 	}
-	core := Call{Amounts: w.core, Split: w.core, Backward: matrixBackward}
-	projections := Call{Amounts: w.all(), Split: w.split, Backward: matrixBackward}
-	for _, a := range []*Amounts{&projections.Amounts, &projections.Split} {
-		*a = Amounts{FLOPs: a.FLOPs - w.core.FLOPs, Traffic: a.Traffic - w.core.Traffic, Params: a.Params, Stored: a.Stored - w.core.Stored}
+	for _, c := range w.calls {
+		w.flops, w.traffic, w.params, w.stored = w.flops+c.FLOPs, w.traffic+c.Traffic, w.params+c.Params, w.stored+c.Stored
+		w.split = w.split.add(c.Split)
+		if c.Core {
+			w.core = w.core.add(c.Amounts)
+		}
 	}
-	w.calls = []Call{projections, core}
 	return w, nil
 }
 
@@ -248,10 +279,17 @@ func (o *normOp) work() (work, error) {
 		return work{}, err
 	}
 	n := product(o.Channels, size, size, tokens)
-	return work{
+	w := work{
 		flops: normOps * n, traffic: 2 * n, params: 2 * float64(o.Channels),
 		output: n, stored: n, backward: elementwiseBackward,
-	}, nil
+	}
+	switch {
+	case o.Size != 0:
+		w.traffic, w.backward = batchNormTraffic*n, batchNormBackward
+	case o.Tokens != 0:
+		w.backward = layerNormBackward
+	}
+	return w, nil
 }
 
 // activationOp is element-wise work: ReLU, GELU, dropout, a residual add.
@@ -259,6 +297,7 @@ type activationOp struct {
 	Elements int     `toml:"elements"`
 	Ops      float64 `toml:"ops"`   // FLOPs per element; default 1
 	Kept     float64 `toml:"kept"`  // elements kept for backward, per element; default 0, in place
+	Moved    float64 `toml:"moved"` // elements read and written, per element; default 2
 	Split    bool    `toml:"split"` // tensor parallelism divides it, as between split linears
 }
 
@@ -274,12 +313,18 @@ func (o *activationOp) work() (work, error) {
 	if o.Kept < 0 || o.Kept > 1000 {
 		return work{}, fmt.Errorf("kept: %v per element; 0 to 1000 are accepted", o.Kept)
 	}
-	ops := o.Ops
+	if o.Moved < 0 || o.Moved > 1000 {
+		return work{}, fmt.Errorf("moved: %v per element; 0 to 1000 are accepted", o.Moved)
+	}
+	ops, moved := o.Ops, o.Moved
 	if ops == 0 {
 		ops = 1
 	}
+	if moved == 0 {
+		moved = 2
+	}
 	n := float64(o.Elements)
-	w := work{flops: ops * n, traffic: 2 * n, output: n, stored: o.Kept * n, backward: elementwiseBackward}
+	w := work{flops: ops * n, traffic: moved * n, output: n, stored: o.Kept * n, backward: elementwiseBackward}
 	if o.Split {
 		w.split = w.all()
 	}

@@ -22,9 +22,10 @@ func TestWorkByHand(t *testing.T) {
 		{"linear", &linearOp{In: 5, Out: 3}, work{flops: 30, traffic: 8, params: 18, output: 3, stored: 5, backward: 2}},
 		{"linear, tied", &linearOp{In: 5, Out: 3, Tokens: 2, Tied: true}, work{flops: 60, traffic: 16, params: 3, output: 6, stored: 10, backward: 2}},
 		// 2 tokens of 4, 2 heads: projections 4 x 2 x 16 x 2, scores and context 2 x 2 x 4 x 2 each.
-		{"attention", &attentionOp{Hidden: 4, Heads: 2, Tokens: 2}, work{flops: 256 + 64, traffic: 96 + 32, params: 64 + 16, output: 8, stored: 44 + 20, backward: 2,
-			// All but 8 elements in, 8 out, their kept input, half a mask and the last bias.
-			split: Amounts{FLOPs: 320, Traffic: 80 + 32, Params: 64 + 12, Stored: 64 - 12}, core: Amounts{FLOPs: 64, Traffic: 32 + 32, Stored: 20},
+		{"attention", &attentionOp{Hidden: 4, Heads: 2, Tokens: 2}, work{flops: 256 + 64, traffic: 48 + 32 + 52, params: 64 + 16, output: 8, stored: 44 + 20, backward: 2,
+			// Scores are 8: written, moved 4.5 times by softmax and dropout, read. All but 8
+			// elements in, 8 out, their kept input, half a mask and the last bias is divided.
+			split: Amounts{FLOPs: 320, Traffic: 32 + 32 + 52, Params: 64 + 12, Stored: 64 - 12}, core: Amounts{FLOPs: 64, Traffic: 32 + 52, Stored: 20},
 			reduce: Reduction{1, 8}, reduceBack: Reduction{1, 8}}},
 		{"linear, column", &linearOp{In: 5, Out: 3, Tokens: 2, Split: "column"}, work{flops: 60, traffic: 16, params: 18, output: 6, stored: 10, backward: 2,
 			split: Amounts{FLOPs: 60, Traffic: 6, Params: 18}, reduceBack: Reduction{1, 10}}},
@@ -38,10 +39,12 @@ func TestWorkByHand(t *testing.T) {
 		{"loss, split", &lossOp{Elements: 4, Split: true}, work{flops: 20, traffic: 8, output: 1, stored: 4, backward: 1,
 			split: Amounts{FLOPs: 20, Traffic: 8, Stored: 4}, reduce: Reduction{Times: 3}}},
 		{"recurrent", &recurrentOp{In: 3, Hidden: 2, Tokens: 5}, work{flops: 2 * 4 * 2 * 5 * 5, traffic: 15 + 90, params: 4 * (10 + 4), output: 10, stored: 15 + 50, backward: 2}},
-		{"norm", &normOp{Channels: 3, Size: 2}, work{flops: 96, traffic: 24, params: 6, output: 12, stored: 12, backward: 1}},
-		{"norm, tokens", &normOp{Channels: 3, Tokens: 4}, work{flops: 96, traffic: 24, params: 6, output: 12, stored: 12, backward: 1}},
+		{"norm", &normOp{Channels: 3}, work{flops: 24, traffic: 6, params: 6, output: 3, stored: 3, backward: 1}},
+		{"norm, image", &normOp{Channels: 3, Size: 2}, work{flops: 96, traffic: 36, params: 6, output: 12, stored: 12, backward: 5.0 / 3}},
+		{"norm, tokens", &normOp{Channels: 3, Tokens: 4}, work{flops: 96, traffic: 24, params: 6, output: 12, stored: 12, backward: 2.5}},
 		{"activation", &activationOp{Elements: 6}, work{flops: 6, traffic: 12, output: 6, backward: 1}},
 		{"activation, kept", &activationOp{Elements: 6, Ops: 8, Kept: 0.5}, work{flops: 48, traffic: 12, output: 6, stored: 3, backward: 1}},
+		{"activation, moved", &activationOp{Elements: 6, Moved: 3.5}, work{flops: 6, traffic: 21, output: 6, backward: 1}},
 		{"pool", &poolOp{Channels: 2, Kernel: 2, Size: 3}, work{flops: 72, traffic: 72 + 18, output: 18, stored: 72, backward: 1}},
 		{"lookup", &lookupOp{Vocabulary: 10, Hidden: 4, Tokens: 3}, work{traffic: 27, params: 40, output: 12, stored: 3, backward: 2}},
 		{"dot", &dotOp{Vectors: 3, Dim: 2}, work{flops: 36, traffic: 6 + 9 + 5, output: 5, stored: 6, backward: 2}},

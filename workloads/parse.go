@@ -251,8 +251,9 @@ func (p *parser) amounts(l *Layer, f *layerFile, w work, at spec.Path) error {
 // divided takes over what can be split and computed again.
 func (p *parser) divided(l *Layer, f *layerFile, w work, at spec.Path) error {
 	l.Split, l.Core, l.Reduce, l.ReduceBack, l.Keep = w.split, w.core, w.reduce, w.reduceBack, f.Keep
-	if f.Separate {
-		if len(f.Ops) == 0 || f.FLOPs != nil || f.Traffic != nil || f.Params != nil || f.Backward != nil || f.Split != nil {
+	operations := len(f.Ops) > 0 && f.FLOPs == nil && f.Traffic == nil && f.Params == nil && f.Backward == nil && f.Split == nil
+	if f.Separate || p.file.Separate && operations {
+		if !operations {
 			return p.doc.Errorf(append(at, "separate"), "layer %q: it runs operations one after the other, so op must say all about them: leave out flops, traffic, params, backward and split", f.Name)
 		}
 		l.Calls = w.separate()

@@ -80,12 +80,12 @@ func (t *Transformer) block() []operation {
 	return []operation{
 		&normOp{Channels: h, Tokens: s},
 		&attentionOp{Hidden: h, Heads: t.Heads, Tokens: s},
-		&activationOp{Elements: h * s, Ops: 2}, // dropout (its mask counts with attention), add
+		&activationOp{Elements: h * s, Ops: 2, Moved: 3.5}, // dropout (its mask is kept with attention), add
 		&normOp{Channels: h, Tokens: s},
 		&linearOp{In: h, Out: f, Tokens: s, Split: "column"},
 		&activationOp{Elements: f * s, Ops: 8, Kept: 1, Split: true}, // GELU
 		&linearOp{In: f, Out: h, Tokens: s, Split: "row"},
-		&activationOp{Elements: h * s, Ops: 2, Kept: 0.5}, // dropout with its mask, add
+		&activationOp{Elements: h * s, Ops: 2, Moved: 3.5, Kept: 0.5}, // dropout with its mask, add
 	}
 }
 

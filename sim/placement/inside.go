@@ -239,7 +239,7 @@ func (p *Problem) coreSeconds(l *workloads.Layer, t, team int, forward float64) 
 				seconds = forward * l.Core.FLOPs / l.FLOPs
 			}
 		} else {
-			own, err := m.pool.Device.Compute(core.FLOPs*m.samples, core.Traffic*m.samples*float64(elementBytes(p.Precision)), p.Precision)
+			own, err := p.againTime(l, core, m.pool, team, m.samples)
 			if err != nil {
 				panic(err) // the layer itself has been timed
 			}
@@ -248,6 +248,26 @@ func (p *Problem) coreSeconds(l *workloads.Layer, t, team int, forward float64) 
 		most = max(most, seconds)
 	}
 	return min(forward, most)
+}
+
+// againTime returns the seconds of the core of a layer for so many samples: as one, or its
+// operations one after the other.
+func (p *Problem) againTime(l *workloads.Layer, core workloads.Amounts, pool *hw.Pool, team int, samples float64) (float64, error) {
+	if l.Calls == nil {
+		return pool.Device.Compute(core.FLOPs*samples, core.Traffic*samples*float64(elementBytes(p.Precision)), p.Precision)
+	}
+	sum := 0.0
+	for i := range l.Calls {
+		if !l.Calls[i].Core {
+			continue
+		}
+		seconds, err := p.callTime(l, &l.Calls[i], pool, team, samples)
+		if err != nil {
+			return 0, err
+		}
+		sum += seconds
+	}
+	return sum, nil
 }
 
 // chunk is how many samples layers are timed for.

@@ -428,7 +428,7 @@ func TestCallsByHand(t *testing.T) {
 		t.Errorf("%+v, %v; want %v and %v", ps, err, forward, backward)
 	}
 	fast := gpt(t, of, 8, func(s *Spec) { s.Cluster.Pools[0].Device.Launch = time.Millisecond })
-	if ps, _ := fast.passes(0, 1); math.Abs(ps.forward-0.009)+math.Abs(ps.backward-0.009) > 1e-15 {
-		t.Errorf("nine operations launched in 1 ms each: %+v", ps)
+	if ps, _ := fast.passes(0, 1); math.Abs(ps.forward-0.012)+math.Abs(ps.backward-0.012) > 1e-15 {
+		t.Errorf("twelve operations launched in 1 ms each: %+v", ps)
 	}
 }

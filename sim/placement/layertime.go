@@ -77,11 +77,9 @@ func (p *Problem) chunkTime(l *workloads.Layer, pool *hw.Pool, team int, samples
 // long as its roofline says. The host launches them meanwhile: computing takes no less
 // than that does.
 func (p *Problem) callsTime(l *workloads.Layer, pool *hw.Pool, team int, samples float64) (forward, backward float64, err error) {
-	rest := p.SequenceParallel && l.Divided()
 	for i := range l.Calls {
 		c := &l.Calls[i]
-		bytes := float64(elementBytes(p.Precision)) * (part(c.Traffic, c.Split.Traffic, team, rest)*samples + part(c.Params, c.Split.Params, team, false))
-		seconds, err := pool.Device.Compute(part(c.FLOPs, c.Split.FLOPs, team, rest)*samples, bytes, p.Precision)
+		seconds, err := p.callTime(l, c, pool, team, samples)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -96,6 +94,13 @@ func (p *Problem) callsTime(l *workloads.Layer, pool *hw.Pool, team int, samples
 		return forward, 0, nil
 	}
 	return forward, max(backward, launch), nil
+}
+
+// callTime returns the seconds of one operation of a layer, forwards.
+func (p *Problem) callTime(l *workloads.Layer, c *workloads.Call, pool *hw.Pool, team int, samples float64) (float64, error) {
+	rest := p.SequenceParallel && l.Divided()
+	moved := part(c.Traffic, c.Split.Traffic, team, rest)*samples + part(c.Params, c.Split.Params, team, false)
+	return pool.Device.Compute(part(c.FLOPs, c.Split.FLOPs, team, rest)*samples, moved*float64(elementBytes(p.Precision)), p.Precision)
 }
 
 // weightShare returns which part of a layer's backward pass computes gradients of its

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"stowage/hw"
 	"stowage/workloads"
 )
 
@@ -39,6 +40,39 @@ func TestNotes(t *testing.T) {
 		}
 		if faster := pl.Stages[0].StepTime < four.Stages[0].StepTime; faster != c.unit {
 			t.Errorf("%d devices, unit %v: %v s, on 4 devices %v s", c.devices, c.unit, pl.Stages[0].StepTime, four.Stages[0].StepTime)
+		}
+	}
+}
+
+// TestNotesOnFormatsAndTables: a device that does not compute in the precision that is asked
+// for does so in fp32, as a note says; so does one on embedding tables that several
+// accelerators divide without slot tables.
+func TestNotesOnFormatsAndTables(t *testing.T) {
+	for _, c := range []struct {
+		pool      uint8
+		devices   int
+		precision hw.Precision
+		want      string
+	}{
+		{0, 2, hw.FP32, ""},
+		{0, 2, hw.FP16, "stage 1 (in … fc2): c does not compute in fp16; its times are those of fp32"},
+		{1, 1, hw.FP16, ""},
+		{1, 2, hw.FP16, `stage 1 (in … fc2): its devices divide the tables of layer "emb"`},
+	} {
+		s := spec(clickModel(), cluster(cpuPool("c", 8, 0.5), gpuPool("g", 8, 3)))
+		s.Precision = c.precision
+		delete(s.Cluster.Pools[0].Device.Peak, hw.FP16)
+		p := mustProblem(t, s)
+		sc := make(Scheme, len(s.Model.Layers))
+		for l := range sc {
+			sc[l] = c.pool
+		}
+		pl, err := NewEvaluator(p).PlanDevices(sc, []int{c.devices})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Notes(pl), "\n"); (c.want == "") != (got == "") || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }

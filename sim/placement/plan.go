@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"stowage/hw"
 	"stowage/hw/unit"
 )
 
@@ -250,19 +251,51 @@ func (p *Problem) Notes(pl *Plan) []string {
 		notes = append(notes, `communication = "added" chose the scheme; recurrence and simulation send from stage to stage, beside computing, and so may differ from it either way`)
 	}
 	for i := range pl.Stages {
-		st := &pl.Stages[i]
-		if float64(st.Replicas) <= p.splits {
-			continue
+		for _, note := range []func(i int, st *Stage) string{p.idleNote, p.formatNote, p.exchangeNote} {
+			if text := note(i, &pl.Stages[i]); text != "" {
+				notes = append(notes, text)
+			}
 		}
-		if p.ReplicaBatch > 0 {
-			notes = append(notes, fmt.Sprintf("stage %d (%s) has %d replicas for micro-batches of %d samples, which they take %d at a time: some have nothing to do; use fewer micro-batches, or a smaller replica_batch",
-				i+1, p.layerRange(st), st.Replicas, int(p.micro), p.ReplicaBatch))
-			continue
-		}
-		notes = append(notes, fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices: a sample cannot be split, so some have nothing to do; use fewer micro-batches",
-			i+1, p.layerRange(st), p.micro, st.Replicas))
 	}
 	return notes
+}
+
+// idleNote says that a stage has more devices than samples for them.
+func (p *Problem) idleNote(i int, st *Stage) string {
+	switch {
+	case float64(st.Replicas) <= p.splits:
+		return ""
+	case p.ReplicaBatch > 0:
+		return fmt.Sprintf("stage %d (%s) has %d replicas for micro-batches of %d samples, which they take %d at a time: some have nothing to do; use fewer micro-batches, or a smaller replica_batch",
+			i+1, p.layerRange(st), st.Replicas, int(p.micro), p.ReplicaBatch)
+	}
+	return fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices: a sample cannot be split, so some have nothing to do; use fewer micro-batches",
+		i+1, p.layerRange(st), p.micro, st.Replicas)
+}
+
+// formatNote says that a stage's devices do not compute in the precision that is asked
+// for. Fp32 in the place of tf32 is what frameworks take without being told.
+func (p *Problem) formatNote(i int, st *Stage) string {
+	d := p.Cluster.Pools[st.Pool].Device
+	if format, err := d.Format(p.Precision); err == nil && format != p.Precision && p.Precision != hw.TF32 {
+		return fmt.Sprintf("stage %d (%s): %s does not compute in %s; its times are those of %s", i+1, p.layerRange(st), d.Name, p.Precision, format)
+	}
+	return ""
+}
+
+// exchangeNote says that a stage's devices hold parts of embedding tables, and that what
+// they would send each other of them is left out.
+func (p *Problem) exchangeNote(i int, st *Stage) string {
+	if p.Lookups != nil || st.Replicas < 2 || !p.Cluster.Pools[st.Pool].Device.Kind.Accelerator() {
+		return ""
+	}
+	for _, l := range st.Layers {
+		if layer := &p.Model.Layers[l]; layer.Sparse() {
+			return fmt.Sprintf(`stage %d (%s): its devices divide the tables of layer %q, but without a section slots nothing is counted of the rows that they exchange; with capacity = "100 %%" in it, and a section lookups, it is`,
+				i+1, p.layerRange(st), layer.Name)
+		}
+	}
+	return ""
 }
 
 // splits returns into how many parts a micro-batch can be divided among devices:

@@ -302,7 +302,7 @@ func TestAddedIsClosedFormOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if notes := p.Notes(out.Plan); len(notes) == 0 || !strings.HasPrefix(notes[len(notes)-1], `communication = "added" chose`) {
+	if notes := p.Notes(out.Plan); len(notes) == 0 || !strings.HasPrefix(notes[0], `communication = "added" chose`) {
 		t.Errorf("%q", notes)
 	}
 }
