@@ -71,19 +71,20 @@ func (b *builder) teams(at func(key string) spec.Path) {
 	for i := range c.Pools {
 		path, own := at("tensor_parallel"), spec.Path{"cluster", "pool", i, "tensor_parallel"}
 		teams[i] = 1
-		if err := placement.CheckGroup(&c.Pools[i], b.sc.Problem.Sync); err != nil {
-			key, text, _ := strings.Cut(err.Error(), ": ")
-			b.fail(spec.Path{"cluster", "pool", i, key}, "%s", text)
-		}
-		if c.Pools[i].Device.Kind.Accelerator() && c.Pools[i].Group() == 1 {
+		if c.Pools[i].Device.Kind.Accelerator() {
 			teams[i] = b.f.Training.TensorParallel
 		}
 		if b.doc.Has(own) {
 			path, teams[i] = own, b.f.Cluster.Pool[i].TensorParallel
 		}
-		if err := placement.CheckTeam(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil && (b.doc.Has(own) || !complained) {
-			b.fail(path, "%v", err)
+		if err := placement.CheckTeam(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil {
+			if b.doc.Has(own) || !complained {
+				b.fail(path, "%v", err)
+			}
 			complained = complained || !b.doc.Has(own)
+		} else if err := placement.CheckGroup(&c.Pools[i], teams[i], b.sc.Problem.Sync); err != nil {
+			key, text, _ := strings.Cut(err.Error(), ": ")
+			b.fail(spec.Path{"cluster", "pool", i, key}, "%s", text)
 		}
 		most = max(most, teams[i])
 	}

@@ -208,6 +208,7 @@ func TestStateIsAFlow(t *testing.T) {
 // stops nobody, and it is back when both are.
 func TestTensorParallelReplicaDropsOut(t *testing.T) {
 	m := &workloads.Model{Name: "teams", Layers: []workloads.Layer{timed(0, 12*us, 12*us, 1, "a")}}
+	m.Layers[0].Profiles[0].Tensor = 2
 	a := machine("a", 8)
 	a.Node.Devices = 2
 	spec := specOf(m, a)

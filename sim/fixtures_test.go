@@ -191,6 +191,23 @@ func randomJob(t *rapid.T, kind links, chain bool, maxPools int) Job {
 	return Job{Problem: p, Plan: pl, Rounds: rapid.IntRange(1, 5).Draw(t, "rounds")}
 }
 
+// drawTogether has a layer measured on several devices together, with what updates take,
+// or else leaves them a part of what one takes.
+func drawTogether(t *rapid.T, ly *workloads.Layer) {
+	if ly.OnlyProfiled = rapid.Bool().Draw(t, "together"); !ly.OnlyProfiled {
+		return
+	}
+	var all []workloads.Profile
+	for _, prof := range ly.Profiles {
+		for degree := 1; degree <= 3; degree++ {
+			point := prof.Points[0]
+			point.Update = float64(rapid.IntRange(0, 1000).Draw(t, "update ns")) * 1e-9
+			all = append(all, workloads.Profile{Device: prof.Device, Tensor: degree, Points: []workloads.ProfilePoint{point}})
+		}
+	}
+	ly.Profiles = all
+}
+
 // drawInside draws how stages are shared, of what goes with the rest of the spec.
 func drawInside(t *rapid.T, s *placement.Spec) {
 	for l := range s.Model.Layers {
@@ -201,19 +218,20 @@ func drawInside(t *rapid.T, s *placement.Spec) {
 		ly.Core = workloads.Amounts{FLOPs: 250, Stored: ly.Stored / 2}
 		ly.Reduce = workloads.Reduction{Times: 2, Elements: 100}
 		ly.ReduceBack = ly.Reduce
+		drawTogether(t, ly)
 	}
 	s.Tensor = make([]int, len(s.Cluster.Pools))
 	for i := range s.Tensor {
 		s.Tensor[i] = 1
 		pool := &s.Cluster.Pools[i]
-		if grouped := pool.Grouped(s.Cluster.Pools[0].Device); i > 0 && rapid.Bool().Draw(t, "group") && placement.CheckGroup(&grouped, s.Sync) == nil {
+		if grouped := pool.Grouped(s.Cluster.Pools[0].Device); i > 0 && rapid.Bool().Draw(t, "group") && placement.CheckGroup(&grouped, 1, s.Sync) == nil {
 			grouped.Name = pool.Name
 			*pool = grouped
 		}
 		if rapid.Bool().Draw(t, "peer links") {
 			pool.Node.PeerLink = hw.Link{Bandwidth: 5e9, Latency: 3 * time.Nanosecond}
 		}
-		if n := rapid.IntRange(2, 3).Draw(t, "tensor parallel"); placement.CheckTeam(pool, n, s.Sync) == nil {
+		if n := rapid.IntRange(2, 3).Draw(t, "tensor parallel"); placement.CheckTeam(pool, n, s.Sync) == nil && placement.CheckGroup(pool, n, s.Sync) == nil {
 			s.Tensor[i] = n
 		}
 	}

@@ -45,7 +45,7 @@ import (
 // and hands on one vector a table, the sum of its lookups (pooling = "sum", the
 // default), or all rows (pooling = "none").
 //
-// Measured times go into profiles, one entry per device type and batch:
+// Measured times go into profiles, one entry per device type, number of devices and batch:
 //
 //	[[layer.profile]]
 //	device = "v100-16"
@@ -55,6 +55,14 @@ import (
 //
 // With only_profiled = true, device types without a profile cannot run the
 // layer; else they are timed by roofline.
+//
+// An entry may say tensor_parallel = 4 (default 1): so many devices computed the layer
+// together, and what they summed up among themselves is in the times. Replicas of so many
+// devices take these times as they are. For a number that was not measured, times of one
+// device are scaled by what each of them has to do, and the all-reduces of the layer are
+// added; a layer with only_profiled = true cannot run on so many. An entry may also say
+// update = "1.3 ms", the optimizer's time for the layer's parameters on a device, which
+// follows the synchronisation of gradients; without it that takes no time.
 //
 // Without edges the layers are a chain. Else edges are complete:
 //
@@ -160,9 +168,11 @@ type tableFile struct {
 
 type profileFile struct {
 	Device   string         `toml:"device"`
+	Tensor   *int           `toml:"tensor_parallel"` // devices that computed the layer together; default 1
 	Batch    int            `toml:"batch"`
 	Forward  *unit.Duration `toml:"forward"`
 	Backward *unit.Duration `toml:"backward"`
+	Update   *unit.Duration `toml:"update"` // the optimizer's, of the layer's parameters on one device; default: not measured
 }
 
 type edgeFile struct {

@@ -15,6 +15,7 @@ const (
 	MaxOps         = 1_000    // operations of one layer of a model file
 	MaxTables      = 100_000  // tables of a model, after repetition
 	MaxPoints      = 1_000    // measured times of one layer
+	MaxTensor      = 1 << 10  // devices that compute a layer together
 	MaxRows        = 1 << 32  // rows of one layer's tables must stay below: row ids are 32-bit
 	MaxDim         = 1 << 16  // elements of a table's row
 	MaxLookups     = 1 << 20  // lookups of one table per sample

@@ -74,7 +74,7 @@ type Layer struct {
 	// the row ids of a layer are numbered through its tables.
 	Tables []Table
 
-	Profiles []Profile // measured times, at most one per device type, sorted by Device
+	Profiles []Profile // measured times, at most one per device type and degree, sorted by both
 }
 
 // Amounts are parts of a layer's, per sample where those are.
@@ -118,16 +118,20 @@ type Table struct {
 	Lookups int // per sample
 }
 
-// Profile is what was measured for one layer on one device type.
+// Profile is what was measured for one layer on one device type, or on several devices
+// of it that computed the layer together.
 type Profile struct {
 	Device string         // device type name
+	Tensor int            // devices that computed it together, by tensor parallelism; 0: one
 	Points []ProfilePoint // sorted by Batch, at least one
 }
 
-// ProfilePoint holds seconds for one forward and one backward pass of a batch.
+// ProfilePoint holds seconds for one forward and one backward pass of a batch. Where
+// several devices computed the layer, what they summed up among themselves is in them.
 type ProfilePoint struct {
 	Batch             int
 	Forward, Backward float64
+	Update            float64 // the optimizer's, of the layer's parameters on one of the devices; 0: not measured
 }
 
 // Edge is a dependency of layer To on layer From. Cutting it moves data.

@@ -280,7 +280,15 @@ func (p *parser) divided(l *Layer, f *layerFile, w work, at spec.Path) error {
 	return nil
 }
 
-// profiles groups the measured times by device type, sorted by batch.
+// alone returns a degree as a Profile has it, in which one device is 0.
+func alone(degree int) int {
+	if degree == 1 {
+		return 0
+	}
+	return degree
+}
+
+// profiles groups the measured times by device type and degree, sorted by batch.
 func (p *parser) profiles(l *Layer, f *layerFile, at spec.Path) error {
 	if len(f.Profiles) > MaxPoints {
 		return p.doc.Errorf(append(at, "profile"), "%d entries; at most %d are accepted (workloads.MaxPoints)", len(f.Profiles), MaxPoints)
@@ -301,8 +309,14 @@ func (p *parser) profiles(l *Layer, f *layerFile, at spec.Path) error {
 		case e.Backward == nil && l.Backward > 0:
 			return p.doc.Errorf(here, `a profile gives the backward time of the batch, as in backward = "3 ms"; leave it out only where backward = 0`)
 		}
-		point := ProfilePoint{Batch: e.Batch, Forward: seconds(e.Forward), Backward: seconds(e.Backward)}
-		if err := addPoint(l, e.Device, point); err != nil {
+		degree := 0
+		if e.Tensor != nil {
+			if degree = *e.Tensor; degree < 1 || degree > MaxTensor {
+				return p.doc.Errorf(append(here, "tensor_parallel"), "%d; it is how many devices computed the layer together, 1 to %d (workloads.MaxTensor)", degree, MaxTensor)
+			}
+		}
+		point := ProfilePoint{Batch: e.Batch, Forward: seconds(e.Forward), Backward: seconds(e.Backward), Update: seconds(e.Update)}
+		if err := addPointOf(l, e.Device, alone(degree), point); err != nil {
 			return p.doc.Errorf(here, "%v", err)
 		}
 	}

@@ -121,15 +121,24 @@ func chain(layers []Layer) []Edge {
 	return edges
 }
 
-// addPoint files a measured batch under its device type, keeping both sorted.
+// addPoint files a batch that was measured on one device under its type; see addPointOf.
 func addPoint(l *Layer, device string, point ProfilePoint) error {
-	i, found := slices.BinarySearchFunc(l.Profiles, device, func(p Profile, d string) int { return cmp.Compare(p.Device, d) })
+	return addPointOf(l, device, 0, point)
+}
+
+// addPointOf files a batch that was measured on so many devices together, 0 for one alone,
+// under their type and number, keeping all sorted.
+func addPointOf(l *Layer, device string, tensor int, point ProfilePoint) error {
+	i, found := slices.BinarySearchFunc(l.Profiles, tensor, func(p Profile, degree int) int { return p.compare(device, degree) })
 	if !found {
-		l.Profiles = slices.Insert(l.Profiles, i, Profile{Device: device})
+		l.Profiles = slices.Insert(l.Profiles, i, Profile{Device: device, Tensor: tensor})
 	}
 	profile := &l.Profiles[i]
 	j, found := slices.BinarySearchFunc(profile.Points, point.Batch, func(p ProfilePoint, b int) int { return cmp.Compare(p.Batch, b) })
 	if found {
+		if tensor > 1 {
+			return fmt.Errorf("batch %d on %d of device type %q together is given twice", point.Batch, tensor, device)
+		}
 		return fmt.Errorf("batch %d on device type %q is given twice", point.Batch, device)
 	}
 	if len(profile.Points) == MaxPoints {

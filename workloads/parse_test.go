@@ -69,14 +69,39 @@ name = "loss"
 op = [{ loss = { elements = 14 } }]
 `
 
+// TestParseDegrees: entries of one device type are a profile for each number of devices
+// that computed the layer together; one is that of entries that do not say.
+func TestParseDegrees(t *testing.T) {
+	m, err := ParseModel("m.toml", []byte(`
+[[layer]]
+name = "a"
+kind = "block"
+output = 1
+profile = [
+  { device = "t4", tensor_parallel = 2, batch = 4, forward = "2 ms", update = "3 us" },
+  { device = "t4", batch = 4, forward = "3 ms" },
+  { device = "t4", tensor_parallel = 1, batch = 8, forward = "6 ms" },
+]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Profile{
+		{Device: "t4", Points: []ProfilePoint{{4, 3e-3, 0, 0}, {8, 6e-3, 0, 0}}},
+		{Device: "t4", Tensor: 2, Points: []ProfilePoint{{4, 2e-3, 0, 3e-6}}},
+	}
+	if diff := cmp.Diff(want, m.Layers[0].Profiles); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestParseSmallModel(t *testing.T) {
 	got, err := ParseModel("some/small.toml", []byte(smallModel))
 	if err != nil {
 		t.Fatal(err)
 	}
 	profiles := []Profile{
-		{"a100-40", []ProfilePoint{{32, 0.0005, 0.001}}},
-		{"v100-16", []ProfilePoint{{32, 0.001, 0.003}, {64, 0.002, 0.004}}},
+		{Device: "a100-40", Points: []ProfilePoint{{32, 0.0005, 0.001, 0}}},
+		{Device: "v100-16", Points: []ProfilePoint{{32, 0.001, 0.003, 0}, {64, 0.002, 0.004, 0}}},
 	}
 	tower := Layer{Kind: Block, FLOPs: 392 + 14, Traffic: 28 + 28, Params: 196, Output: 14, Stored: 7,
 		Backward: (392*2 + 14*1) / 406.0, Parallel: 0.5, Profiles: profiles}
@@ -166,6 +191,8 @@ func TestParseErrors(t *testing.T) {
 		{one("kind = \"block\"\noutput = 1\nbackward = 2\n[[layer.profile]]\ndevice = \"t4\"\nbatch = 2\nforward = \"1 ms\""), "gives the backward time"},
 		{one("kind = \"block\"\noutput = 1\n[[layer.profile]]\ndevice = \"t4\"\nbatch = 2\nforward = \"1 m\""), "m.toml:8:11: layer[0].profile[0].forward"},
 		{one("kind = \"block\"\noutput = 1\n[[layer.profile]]\ndevice = \"t4\"\nbatch = 2\nforward = \"1 ms\"\n[[layer.profile]]\ndevice = \"t4\"\nbatch = 2\nforward = \"1 ms\""), "batch 2 on device type \"t4\" is given twice"},
+		{one("kind = \"block\"\noutput = 1\nprofile = [{ device = \"t4\", tensor_parallel = 2, batch = 2, forward = \"1 ms\" }, { device = \"t4\", tensor_parallel = 2, batch = 2, forward = \"1 ms\" }]"), "batch 2 on 2 of device type \"t4\" together is given twice"},
+		{one("kind = \"block\"\noutput = 1\nprofile = [{ device = \"t4\", tensor_parallel = 0, batch = 2, forward = \"1 ms\" }]"), "layer[0].profile[0].tensor_parallel: 0; it is how many devices computed the layer together, 1 to 1024"},
 		{one("kind = \"block\"\noutput = 1\nonly_profiled = true"), "m.toml:5:17: layer[0].only_profiled: layer \"a\" has no [[layer.profile]]"},
 		{a + "edge = [{ from = \"a\", to = \"c\" }]", `m.toml:2:28: edge[0].to: unknown layer "c"`},
 		{a + "edge = [{ from = \"a\" }]", "to is missing"},
@@ -236,6 +263,7 @@ func TestChainEqualsItsEdges(t *testing.T) {
 
 func FuzzParseModel(f *testing.F) {
 	f.Add([]byte(smallModel))
+	f.Add([]byte("[[layer]]\nname = \"a\"\nkind = \"block\"\noutput = 1\nprofile = [{ device = \"d\", tensor_parallel = 8, batch = 1, forward = \"1 s\", update = \"1 ms\" }]"))
 	f.Add([]byte("[[layer]]\nname = \"a\"\nrepeat = 3\nkind = \"block\"\noutput = 1\nonly_profiled = true\n[[layer.profile]]\ndevice = \"d\"\nbatch = 1\nforward = \"1 s\""))
 	f.Add([]byte("edge = [{ from = \"a\", to = \"b\" }, { from = \"b\", to = \"a\" }]\nlayer = [{ name = \"a\", output = 1, kind = \"loss\" }, { name = \"b\", output = 1, kind = \"loss\" }]"))
 	files, err := filepath.Glob("models/*.toml")

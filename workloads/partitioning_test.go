@@ -32,7 +32,7 @@ func TestImportPartitioningByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	point := func(device string, forward, backward float64) Profile {
-		return Profile{device, []ProfilePoint{{1, forward / 1e3, backward / 1e3}}}
+		return Profile{Device: device, Points: []ProfilePoint{{1, forward / 1e3, backward / 1e3, 0}}}
 	}
 	want := []Layer{
 		{Name: "in", Kind: Block, Traffic: 20, Output: 20, Stored: 20, Parallel: -1, OnlyProfiled: true,
@@ -108,7 +108,7 @@ func TestNodesOfOneClassAreJoined(t *testing.T) {
 		}
 		var layers, edges []string
 		for i := range m.Layers {
-			f, b, _ := m.Layers[i].Profile("xeon").At(1)
+			f, b, _ := m.Layers[i].Profile("xeon", 1).At(1)
 			layers = append(layers, fmt.Sprintf("%s:%.0f/%.0f", m.Layers[i].Name, 1e3*f, 1e3*b))
 		}
 		for _, e := range m.Edges {
@@ -200,7 +200,7 @@ func TestJoiningKeepsTotals(t *testing.T) {
 		}
 		var f, b float64
 		for i := range m.Layers {
-			p := m.Layers[i].Profile("xeon").Points[0]
+			p := m.Layers[i].Profile("xeon", 1).Points[0]
 			f, b = f+1e3*p.Forward, b+1e3*p.Backward
 		}
 		if math.Abs(f-forward) > 1e-9*forward || math.Abs(b-backward) > 1e-9*backward {
@@ -235,7 +235,7 @@ func TestImportPartitioningRealGraphs(t *testing.T) {
 			for device, want := range map[string][2]float64{"xeon": test.cpu, "gpu": test.gpu} {
 				var got [2]float64
 				for i := range m.Layers {
-					f, b, _ := m.Layers[i].Profile(device).At(1)
+					f, b, _ := m.Layers[i].Profile(device, 1).At(1)
 					got[0], got[1] = got[0]+1e3*f, got[1]+1e3*b
 				}
 				if math.Abs(got[0]-want[0]) > 1e-6 || math.Abs(got[1]-want[1]) > 1e-6 {
@@ -270,7 +270,7 @@ func FuzzImportPartitioning(f *testing.F) {
 			t.Fatal(err)
 		}
 		for i := range m.Layers {
-			if m.Layers[i].Profile("xeon") == nil {
+			if m.Layers[i].Profile("xeon", 1) == nil {
 				t.Fatalf("layer %s cannot run anywhere", m.Layers[i].Name)
 			}
 		}

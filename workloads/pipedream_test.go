@@ -38,7 +38,7 @@ func TestImportPipeDreamByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(forward, backward float64) []Profile {
-		return []Profile{{"v100-16", []ProfilePoint{{2, forward / 1e3, backward / 1e3}}}}
+		return []Profile{{Device: "v100-16", Points: []ProfilePoint{{2, forward / 1e3, backward / 1e3, 0}}}}
 	}
 	want := []Layer{
 		{Name: "node1", Kind: Input, Traffic: 8, Output: 8, Parallel: -1, Profiles: at(3, 0)},
@@ -214,7 +214,7 @@ func TestImportPipeDreamRealProfiles(t *testing.T) {
 			}
 			var forward, backward float64
 			for i := range m.Layers {
-				f, b, inside := m.Layers[i].Profile("v100-16").At(test.batch)
+				f, b, inside := m.Layers[i].Profile("v100-16", 1).At(test.batch)
 				if !inside {
 					t.Errorf("%s: the measured batch is outside", m.Layers[i].Name)
 				}
@@ -269,7 +269,7 @@ func FuzzImportPipeDream(f *testing.F) {
 			t.Fatal(err)
 		}
 		for i := range m.Layers {
-			if m.Layers[i].Profile("d") == nil {
+			if m.Layers[i].Profile("d", 1) == nil {
 				t.Fatalf("layer %s has no profile", m.Layers[i].Name)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestProfileAtByHand(t *testing.T) {
-	p := Profile{Device: "v100-16", Points: []ProfilePoint{{8, 1, 2}, {16, 1.5, 4}, {64, 6, 10}}}
+	p := Profile{Device: "v100-16", Points: []ProfilePoint{{8, 1, 2, 0}, {16, 1.5, 4, 0}, {64, 6, 10, 0}}}
 	for _, test := range []struct {
 		batch             int
 		forward, backward float64
@@ -40,8 +40,8 @@ func TestProfileAtProperties(t *testing.T) {
 		batch := 0
 		for range rapid.IntRange(1, 6).Draw(t, "points") {
 			batch += rapid.IntRange(1, 50).Draw(t, "step")
-			line.Points = append(line.Points, ProfilePoint{batch, slope * float64(batch), 2 * slope * float64(batch)})
-			any.Points = append(any.Points, ProfilePoint{batch, rapid.Float64Range(0, 9).Draw(t, "f"), rapid.Float64Range(0, 9).Draw(t, "b")})
+			line.Points = append(line.Points, ProfilePoint{batch, slope * float64(batch), 2 * slope * float64(batch), 0})
+			any.Points = append(any.Points, ProfilePoint{batch, rapid.Float64Range(0, 9).Draw(t, "f"), rapid.Float64Range(0, 9).Draw(t, "b"), 0})
 		}
 		at := rapid.IntRange(1, 400).Draw(t, "at")
 		f, b, inside := line.At(at)
@@ -59,19 +59,59 @@ func TestProfileAtProperties(t *testing.T) {
 		if inside && (f < low-1e-9 || f > high+1e-9) {
 			t.Fatalf("At(%d) = %v leaves %v to %v", at, f, low, high)
 		}
+		if more, moreBack, within := any.At(at + 1); inside && within && (more < f || moreBack < b0(any.At(at))) {
+			t.Fatalf("At(%d) = %v, and At(%d) = %v is faster", at, f, at+1, more)
+		}
 	})
 }
 
-func TestLayerProfileIsFoundByDevice(t *testing.T) {
-	l := Layer{Profiles: []Profile{{Device: "a100"}, {Device: "t4"}, {Device: "v100"}}}
-	for _, device := range []string{"a100", "t4", "v100"} {
-		if p := l.Profile(device); p == nil || p.Device != device {
-			t.Errorf("Profile(%q) = %v", device, p)
+// b0 is the backward time of what At returns.
+func b0(_, backward float64, _ bool) float64 { return backward }
+
+// A batch of 1 that was disturbed takes as long as one of 2: forward 3 is as fast as 2.
+func TestProfileAtLargerBatchesAreNotFaster(t *testing.T) {
+	p := Profile{Points: []ProfilePoint{{1, 3, 1, 0}, {2, 2, 4, 0}, {4, 2.5, 3, 0}}}
+	for _, test := range []struct {
+		batch             int
+		forward, backward float64
+	}{{1, 2, 1}, {2, 2, 3}, {3, 2.25, 3}, {4, 2.5, 3}, {8, 5, 6}} {
+		if f, b, _ := p.At(test.batch); f != test.forward || b != test.backward {
+			t.Errorf("At(%d) = %v, %v; want %v, %v", test.batch, f, b, test.forward, test.backward)
 		}
 	}
-	for _, device := range []string{"", "b", "zzz"} {
-		if p := l.Profile(device); p != nil {
-			t.Errorf("Profile(%q) = %v, want none", device, p)
+}
+
+func TestProfileUpdateIsOfTheNearestBatch(t *testing.T) {
+	p := Profile{Points: []ProfilePoint{{2, 1, 1, 5}, {8, 2, 2, 6}}}
+	for batch, want := range map[int]float64{1: 5, 2: 5, 5: 5, 6: 6, 8: 6, 100: 6} {
+		if got := p.Update(batch); got != want {
+			t.Errorf("Update(%d) = %v, want %v", batch, got, want)
 		}
+	}
+	if none := (&Profile{}).Update(3); none != 0 {
+		t.Errorf("without points, an update takes %v", none)
+	}
+}
+
+func TestLayerProfileIsFoundByDeviceAndDegree(t *testing.T) {
+	l := Layer{Profiles: []Profile{{Device: "a100"}, {Device: "t4", Tensor: 2}, {Device: "t4", Tensor: 8}, {Device: "v100"}}}
+	for _, at := range []struct {
+		device string
+		degree int
+	}{{"a100", 1}, {"t4", 2}, {"t4", 8}, {"v100", 1}, {"v100", 0}} {
+		if p := l.Profile(at.device, at.degree); p == nil || p.Device != at.device || p.Degree() != max(1, at.degree) {
+			t.Errorf("Profile(%q, %d) = %v", at.device, at.degree, p)
+		}
+	}
+	for _, at := range []struct {
+		device string
+		degree int
+	}{{"", 1}, {"b", 1}, {"zzz", 1}, {"t4", 1}, {"t4", 4}, {"a100", 2}} {
+		if p := l.Profile(at.device, at.degree); p != nil {
+			t.Errorf("Profile(%q, %d) = %v, want none", at.device, at.degree, p)
+		}
+	}
+	if got := l.Degrees("t4"); len(got) != 2 || got[0] != 2 || got[1] != 8 {
+		t.Errorf("degrees of t4: %v", got)
 	}
 }

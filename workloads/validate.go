@@ -176,8 +176,11 @@ func validateProfiles(profiles []Profile) error {
 		switch {
 		case p.Device == "":
 			return fmt.Errorf("profile %d names no device type", i+1)
-		case i > 0 && profiles[i-1].Device >= p.Device:
-			return fmt.Errorf("profiles of %q and %q: at most one a device type, sorted by it", profiles[i-1].Device, p.Device)
+		case p.Tensor < 0 || p.Tensor > MaxTensor:
+			return fmt.Errorf("profile of %q on %d devices together: 1 to %d are accepted (workloads.MaxTensor)", p.Device, p.Tensor, MaxTensor)
+		case i > 0 && profiles[i-1].compare(p.Device, p.Tensor) >= 0:
+			return fmt.Errorf("profiles of %d %q and %d %q: at most one a device type and number of devices, sorted by both",
+				profiles[i-1].Degree(), profiles[i-1].Device, p.Degree(), p.Device)
 		case len(p.Points) == 0 || len(p.Points) > MaxPoints:
 			return fmt.Errorf("profile of %q has %d points; 1 to %d are accepted (workloads.MaxPoints)", p.Device, len(p.Points), MaxPoints)
 		}
@@ -187,7 +190,7 @@ func validateProfiles(profiles []Profile) error {
 				return fmt.Errorf("profile of %q: batch %d after %d; batches are 1 or more and ascend", p.Device, point.Batch, last)
 			}
 			last = point.Batch
-			for _, v := range []float64{point.Forward, point.Backward} {
+			for _, v := range []float64{point.Forward, point.Backward, point.Update} {
 				if err := amountError(v); err != nil {
 					return fmt.Errorf("profile of %q, batch %d: %w", p.Device, point.Batch, err)
 				}

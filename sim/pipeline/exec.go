@@ -35,7 +35,8 @@ type Hooks struct {
 	// Sync synchronises a stage's gradients, which takes time if nothing else is on the
 	// links, and calls done; nil: it takes that time.
 	Sync func(stage int, time time.Duration, done func())
-	// Done is called when a stage has finished a round, gradients synchronised.
+	// Done is called when a stage has finished a round, gradients synchronised and
+	// parameters updated.
 	Done func(stage, round int)
 	// Synced is called just before Done, with when the synchronisation began.
 	Synced func(stage, round int, since time.Duration)
@@ -47,7 +48,7 @@ type Hooks struct {
 // waited for inputs, or had finished.
 type Usage struct {
 	Busy  time.Duration // forward and backward passes
-	Sync  time.Duration // gradient synchronisation but what passes hide of it; without a flush what stages waited for it
+	Sync  time.Duration // gradient synchronisation but what passes hide of it, and updates; without a flush what stages waited for them
 	Stall time.Duration // inputs were there, Hooks.Ready was not true
 	Held  time.Duration // nothing was under way, and the execution was paused
 }
@@ -102,6 +103,8 @@ type execStage struct {
 	ready    func()        // meets the obligation that the stall has made
 	complete func()        // Exec.complete of this stage, bound once
 	synced   func()        // Exec.synced of this stage, bound once
+	updating bool          // with a flush: the optimizer is at work, until until
+	stepped  func()        // Exec.finish of this stage, bound once
 	finished func()        // meets the obligation to finish
 }
 
@@ -129,6 +132,7 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 		st.running = true
 		st.complete = func() { x.complete(i) }
 		st.synced = func() { x.synced(i) }
+		st.stepped = func() { x.finish(i) }
 		if p.lead(i) > 0 {
 			st.early = func() { x.sync(i) }
 		}
@@ -411,10 +415,10 @@ func (x *Exec) arrive(l int) {
 	x.try(ln.target)
 }
 
-// synced ends a stage's round, unless its last pass is still under way.
+// synced begins the update of a stage's parameters, unless its last pass is still under
+// way.
 func (x *Exec) synced(i int) {
 	st := &x.stages[i]
-	since := st.syncAt
 	if st.early != nil && (st.position < st.ops || !st.running) { // or paused since
 		st.through = true
 		return
@@ -424,7 +428,23 @@ func (x *Exec) synced(i int) {
 	} else if x.h.Sync != nil && !x.flows() {
 		st.usage.Sync += x.e.Now() - st.syncAt
 	}
-	round := st.round
+	d := x.p.update(i)
+	if d == 0 {
+		x.finish(i)
+		return
+	}
+	if !x.flows() { // else it is beside the passes
+		st.updating, st.until = true, x.e.Now()+d
+		st.usage.Sync += d
+	}
+	x.e.After(d, st.stepped)
+}
+
+// finish ends a stage's round.
+func (x *Exec) finish(i int) {
+	st := &x.stages[i]
+	since, round := st.syncAt, st.round
+	st.updating = false
 	st.round++
 	st.syncing = false
 	if x.flows() {

@@ -113,7 +113,7 @@ func (f *flow) sync(stage, micro int, t int64) {
 	if micro%m != m-1 {
 		return
 	}
-	t = max(t, f.syncFree[stage]) + int64(f.p.Sync[stage])
+	t = max(t, f.syncFree[stage]) + int64(f.p.Sync[stage]+f.p.update(stage))
 	f.syncFree[stage] = t
 	slot := micro / m % f.kept
 	f.updated[stage*f.kept+slot] = t
@@ -157,7 +157,7 @@ func (f *flow) busiest() time.Duration {
 		if !f.p.ForwardOnly {
 			pass += s.Backward
 		}
-		most = max(most, pass*time.Duration(f.p.Microbatches), f.p.Sync[s.Stage])
+		most = max(most, pass*time.Duration(f.p.Microbatches), f.p.Sync[s.Stage]+f.p.update(s.Stage))
 	}
 	for _, c := range f.p.Channels {
 		most = max(most, c.Forward*time.Duration(f.p.Microbatches))

@@ -54,6 +54,8 @@ func (x *Exec) Cut(stage int) Usage {
 		u.Busy += now - st.until
 	case passing:
 		u.Busy -= max(0, st.until-now)
+	case st.updating:
+		u.Sync -= max(0, st.until-now)
 	case !st.syncing || !st.running || x.flows(): // or beside the passes
 	case st.early != nil:
 		u.Sync += now - st.doneAt

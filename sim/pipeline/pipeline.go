@@ -12,6 +12,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Pipeline struct {
 	Channels     []Channel       // From < To
 	Sync         []time.Duration // per stage: gradient synchronisation after its last backward
 	Lead         []time.Duration // per stage, or nil: by how much Sync begins before the end of the stage's last pass of a step
+	Update       []time.Duration // per stage, or nil: the optimizer's, after Sync
 	Microbatches int
 	Schedule     Schedule
 	// ForwardOnly leaves out every backward operation (inference).
@@ -85,6 +87,9 @@ func (p *Pipeline) Validate() error {
 	}
 	if err := p.checkLeads(); err != nil {
 		return err
+	}
+	if p.Update != nil && len(p.Update) != p.Stages || slices.ContainsFunc(p.Update, func(d time.Duration) bool { return d < 0 }) {
+		return fmt.Errorf("pipeline: updates take %v on %d stages: a time for each, 0 or more", p.Update, p.Stages)
 	}
 	for i, c := range p.Channels {
 		if c.From < 0 || c.To >= len(p.Segments) || c.From >= c.To {
@@ -156,6 +161,14 @@ func (p *Pipeline) lead(stage int) time.Duration {
 	return p.Lead[stage]
 }
 
+// update returns how long the optimizer of a stage takes.
+func (p *Pipeline) update(stage int) time.Duration {
+	if p.Update == nil {
+		return 0
+	}
+	return p.Update[stage]
+}
+
 // checkTotal checks that a step fits the clock even if nothing overlaps, so that
 // no sum of times can overflow.
 func (p *Pipeline) checkTotal() error {
@@ -175,6 +188,9 @@ func (p *Pipeline) checkTotal() error {
 		add(&micro, c.Backward)
 	}
 	for _, t := range p.Sync {
+		add(&sync, t)
+	}
+	for _, t := range p.Update {
 		add(&sync, t)
 	}
 	if !fits || micro > (unit.MaxTime-sync)/time.Duration(p.Microbatches) {

@@ -116,7 +116,7 @@ func (r *Recurrence) Step() time.Duration {
 	var end int64
 	for i, sync := range r.p.Sync {
 		free := r.free(i)
-		*free += int64(max(0, sync-r.p.lead(i)))
+		*free += int64(max(0, sync-r.p.lead(i)) + r.p.update(i))
 		end = max(end, *free)
 	}
 	return time.Duration(end)

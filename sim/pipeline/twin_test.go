@@ -110,10 +110,23 @@ func drawLeads(t *rapid.T, p *Pipeline) {
 	}
 }
 
+// drawUpdates has optimizers take time.
+func drawUpdates(t *rapid.T, p *Pipeline) {
+	if !rapid.Bool().Draw(t, "updates") {
+		return
+	}
+	for range p.Stages {
+		p.Update = append(p.Update, time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "update")))
+	}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // node is one thing that takes time in the graph of a run.
 type node struct {
 	round int
-	what  string // a pass on segment at, "down" and "up" over channel at, "sync" of stage at
+	what  string // a pass on segment at, "down" and "up" over channel at, "sync" and update of stage at
 	at    int
 	micro int
 }
@@ -305,6 +318,7 @@ func (w *twin) end(n node) time.Duration {
 		if w.p.Lead != nil {
 			t = max(w.end(last), t-w.p.Lead[n.at])
 		}
+		t += w.p.update(n.at)
 	case "down":
 		t = max(w.end(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Forward
 	case "up":
@@ -407,6 +421,7 @@ func TestThreeTwins(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPipeline(t)
 		drawLeads(t, p)
+		drawUpdates(t, p)
 		rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 		gates := drawGates(t, p.Stages, rounds)
 		graph := newTwin(p, gates, rounds)
@@ -463,10 +478,10 @@ func checkUsage(t *rapid.T, p *Pipeline, rounds int, usage []Usage, elapsed time
 	}
 	for i, u := range usage {
 		if p.Schedule.Staleness > 0 { // what it waited for synchronisation, if it did
-			if u.Busy != busy[i] || u.Sync > time.Duration(rounds)*p.Sync[i] {
-				t.Fatalf("stage %d was busy for %v and waited %v, want %v and at most %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*p.Sync[i])
+			if most := time.Duration(rounds) * (p.Sync[i] + p.update(i)); u.Busy != busy[i] || u.Sync > most {
+				t.Fatalf("stage %d was busy for %v and waited %v, want %v and at most %v", i, u.Busy, u.Sync, busy[i], most)
 			}
-		} else if seen := max(0, p.Sync[i]-p.lead(i)); u.Busy != busy[i] || u.Sync != time.Duration(rounds)*seen {
+		} else if seen := max(0, p.Sync[i]-p.lead(i)) + p.update(i); u.Busy != busy[i] || u.Sync != time.Duration(rounds)*seen {
 			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*seen)
 		}
 		if u.Busy+u.Sync+u.Stall > elapsed {

@@ -21,6 +21,7 @@ type layerCost struct {
 	backing             float64 // bytes of rows in host memory behind a slot table
 	rows                rowWork // per round, shared by k
 	gather              float64 // of the forward seconds, behind a slot table: reading rows in the device's own memory
+	update              float64 // seconds of the optimizer after a step, on each device
 	most                int     // devices that can divide its slots; 0: any number
 	refused             string  // why its slot table cannot be
 }
@@ -175,6 +176,7 @@ func (p *Problem) compileLayers() error {
 				return fmt.Errorf("layer %q on pool %q has a time or size that is negative, not a number or above MaxAmount = %g: %+v", p.Model.Layers[l].Name, p.Cluster.Pools[t].Name, MaxAmount, c)
 			}
 			p.costs[i] = c
+			p.updates = p.updates || c.update > 0
 			p.work[i] = layerWork{
 				serial: m * c.serial, parallel: m * c.parallel, weights: c.weights, act: c.act, table: c.table,
 				slotted: c.backing > 0 || c.rows != (rowWork{}) || c.gather > 0,
@@ -186,7 +188,7 @@ func (p *Problem) compileLayers() error {
 
 // sound reports whether every part can be an amount.
 func (c *layerCost) sound() bool {
-	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.gather, c.sharded, c.scratch} {
+	for _, v := range [...]float64{c.serial, c.parallel, c.forwardShare, c.weights, c.table, c.act, c.gather, c.sharded, c.scratch, c.update} {
 		if !amount(v) {
 			return false
 		}
@@ -326,6 +328,7 @@ func (p *Problem) compileLayer(t, l int) (layerCost, error) {
 	if total > 0 {
 		c.forwardShare = (ps.forward + ps.reduce) / total
 	}
+	c.update = ps.update
 	c.weightShare = weightShare(layer)
 	if whole := ps.backward + ps.again + ps.back; whole > ps.backward {
 		c.weightShare *= ps.backward / whole

@@ -82,7 +82,7 @@ func wildModel(r *rand.Rand, layers int, c *hw.Cluster) *workloads.Model {
 		if r.IntN(12) == 0 {
 			ly.OnlyProfiled = true
 			for i := range c.Pools {
-				if r.IntN(5) > 0 && ly.Profile(c.Pools[i].Device.Name) == nil {
+				if r.IntN(5) > 0 && ly.Profile(c.Pools[i].Device.Name, 1) == nil {
 					ly.Profiles = append(ly.Profiles, workloads.Profile{Device: c.Pools[i].Device.Name,
 						Points: []workloads.ProfilePoint{{Batch: 1 + r.IntN(128), Forward: short * 1e-3 * r.Float64(), Backward: short * 1e-3 * r.Float64()}}})
 				}

@@ -7,19 +7,21 @@ import (
 	"stowage/hw"
 )
 
-// worker is one device of a replica and the samples that it takes of a chunk.
+// worker is one device of a replica, or with tensor parallelism the devices of one type
+// that compute its layers together, and the samples that it takes of a chunk.
 type worker struct {
 	pool    *hw.Pool // its own device type in place of the group's
 	samples float64
 }
 
-// CheckGroup checks that groups of unlike devices can be provisioned. Its error begins
-// with the key that is wrong.
-func CheckGroup(pool *hw.Pool, sync Sync) error {
-	n := pool.Group()
-	if n == 1 {
+// CheckGroup checks that groups of unlike devices can be provisioned, of each type so many
+// that compute layers together, which CheckTeam has checked. Its error begins with the key
+// that is wrong.
+func CheckGroup(pool *hw.Pool, team int, sync Sync) error {
+	if pool.Group() == 1 {
 		return nil
 	}
+	n := pool.Group() * team
 	for _, m := range pool.Members {
 		if !m.Kind.Accelerator() {
 			return fmt.Errorf("beside: pool %q has a group with %s: only accelerators share samples as unlike devices", pool.Name, m.Name)
@@ -60,7 +62,7 @@ func (p *Problem) compileGroups() {
 		even := shareEvenly(members, int(p.chunk()))
 		p.groups[t] = even
 		if p.Shares != Even {
-			if fast := p.shareBySpeed(members, int(p.chunk())); p.groupSeconds(fast) < p.groupSeconds(even) {
+			if fast := p.shareBySpeed(members, p.Team(t), int(p.chunk())); p.groupSeconds(fast, p.Team(t)) < p.groupSeconds(even, p.Team(t)) {
 				p.groups[t] = fast
 			}
 		}
@@ -84,12 +86,12 @@ func shareEvenly(members []worker, samples int) []worker {
 // shareBySpeed gives whole samples to devices so that the one that takes longest for all
 // layers is done as early as can be: the shortest time in which all of them together do
 // as many.
-func (p *Problem) shareBySpeed(members []worker, samples int) []worker {
+func (p *Problem) shareBySpeed(members []worker, team, samples int) []worker {
 	within := func(m *worker, seconds float64) int { // most samples that a device does
 		lo, hi := 0, samples+1 // lo is done in time, hi is not
 		for lo+1 < hi {
 			mid := (lo + hi) / 2
-			if one := (worker{m.pool, float64(mid)}); p.groupSeconds([]worker{one}) <= seconds {
+			if one := (worker{m.pool, float64(mid)}); p.groupSeconds([]worker{one}, team) <= seconds {
 				lo = mid
 			} else {
 				hi = mid
@@ -97,7 +99,7 @@ func (p *Problem) shareBySpeed(members []worker, samples int) []worker {
 		}
 		return lo
 	}
-	lo, hi := 0.0, p.groupSeconds([]worker{{members[0].pool, float64(samples)}})
+	lo, hi := 0.0, p.groupSeconds([]worker{{members[0].pool, float64(samples)}}, team)
 	shared := append([]worker(nil), members...)
 	for range 60 {
 		mid, all := (lo+hi)/2, 0
@@ -118,9 +120,9 @@ func (p *Problem) shareBySpeed(members []worker, samples int) []worker {
 	return shared
 }
 
-// groupSeconds returns what workers take for a forward and a backward pass through all
-// layers that they can run, if they wait for each other after each.
-func (p *Problem) groupSeconds(of []worker) float64 {
+// groupSeconds returns what workers of so many devices take for a forward and a backward
+// pass through all layers that they can run, if they wait for each other after each.
+func (p *Problem) groupSeconds(of []worker, team int) float64 {
 	sum := 0.0
 	for l := range p.Model.Layers {
 		forward, backward := 0.0, 0.0
@@ -128,7 +130,7 @@ func (p *Problem) groupSeconds(of []worker) float64 {
 			if m.samples == 0 {
 				continue
 			}
-			f, b, err := p.chunkTime(&p.Model.Layers[l], m.pool, 1, m.samples)
+			f, b, err := p.chunkTime(&p.Model.Layers[l], m.pool, team, m.samples)
 			if err != nil {
 				continue // the layer is on another pool
 			}
@@ -139,7 +141,7 @@ func (p *Problem) groupSeconds(of []worker) float64 {
 	return sum
 }
 
-// member is a device of a group as memory sees it.
+// member is a device of a group, or any of those of its type, as memory sees it.
 type member struct {
 	share float64 // of the replica's samples
 	lacks float64 // bytes by which its memory is smaller than the largest of the group

@@ -99,14 +99,14 @@ func TestSharesBySpeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		shared := p.groups[0]
-		got, samples := p.groupSeconds(shared), 0.0
+		got, samples := p.groupSeconds(shared, 1), 0.0
 		for _, w := range shared {
 			samples += w.samples
 		}
 		if samples != float64(s.Batch) {
 			t.Fatalf("%d samples are shared as %v", s.Batch, shared)
 		}
-		even := p.groupSeconds(shareEvenly(shared, s.Batch))
+		even := p.groupSeconds(shareEvenly(shared, s.Batch), 1)
 		if got > even*(1+1e-12) {
 			t.Fatalf("by speed %v s, evenly %v", got, even)
 		}
@@ -115,7 +115,7 @@ func TestSharesBySpeed(t *testing.T) {
 		}
 		for n := range s.Batch + 1 {
 			other := []worker{{shared[0].pool, float64(n)}, {shared[1].pool, float64(s.Batch - n)}}
-			if x := p.groupSeconds(other); x < got*(1-1e-9) {
+			if x := p.groupSeconds(other, 1); x < got*(1-1e-9) {
 				t.Fatalf("shares %v and %v take %v s, %v and %v take %v", shared[0].samples, shared[1].samples, got, other[0].samples, other[1].samples, x)
 			}
 		}

@@ -136,9 +136,9 @@ func (a *Addition) PerUSD() float64 {
 	return a.Gain / a.Price
 }
 
-// OneMore adds one node to each of some pools in turn, and returns what that brings,
-// the most for its price first, beside the answer without. It errs when nothing fits
-// without.
+// OneMore adds one node to each of some pools in turn, or the nodes of a group of unlike
+// devices, and returns what that brings, the most for its price first, beside the answer
+// without. It errs when nothing fits without.
 func (q *Inquiry) OneMore(ctx context.Context, pools []int) (without *Answer, adds []Addition, err error) {
 	without, err = q.ask(ctx, func(*Spec) {})
 	if err != nil {
@@ -149,6 +149,9 @@ func (q *Inquiry) OneMore(ctx context.Context, pools []int) (without *Answer, ad
 	}
 	for _, t := range pools {
 		n := q.spec.Cluster.Pools[t].Node.Devices
+		if group := q.spec.Cluster.Pools[t].Group(); group > 1 { // which may fill several
+			n = max(n, group*q.spec.Team(t))
+		}
 		a, err := q.ask(ctx, func(s *Spec) { s.Cluster.Pools[t].Count += n })
 		if err != nil {
 			return without, adds, err

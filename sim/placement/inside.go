@@ -91,13 +91,11 @@ func (p *Problem) checkInside() error {
 		return fmt.Errorf("tensor_parallel for %d pools of %d", len(s.Tensor), len(s.Cluster.Pools))
 	}
 	for t := range s.Cluster.Pools {
-		if err := CheckGroup(&s.Cluster.Pools[t], s.Sync); err != nil {
-			return err
-		}
-	}
-	for t, n := range s.Tensor {
-		if err := CheckTeam(&s.Cluster.Pools[t], n, s.Sync); err != nil {
+		if err := CheckTeam(&s.Cluster.Pools[t], s.Team(t), s.Sync); err != nil {
 			return fmt.Errorf("tensor_parallel = %w", err)
+		}
+		if err := CheckGroup(&s.Cluster.Pools[t], s.Team(t), s.Sync); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -113,8 +111,6 @@ func CheckTeam(pool *hw.Pool, n int, sync Sync) error {
 		return fmt.Errorf("%d: on pool %q a node has %d devices, and a replica is a part of a node or fills some: a divisor of that, or a multiple", n, pool.Name, pool.Node.Devices)
 	case n > pool.Count:
 		return fmt.Errorf("%d: pool %q has %d devices", n, pool.Name, pool.Count)
-	case pool.Group() > 1:
-		return fmt.Errorf("%d: pool %q has groups of unlike devices, which share samples, not layers", n, pool.Name)
 	case !pool.Device.Kind.Accelerator():
 		return fmt.Errorf("%d: pool %q has no accelerators, which alone compute layers together", n, pool.Name)
 	case sync == Server:
@@ -197,6 +193,7 @@ type passes struct {
 	again             float64 // computing before the backward pass
 	reduce, back      float64 // collectives among the devices of the replica, in a forward and a backward pass
 	latency           float64 // the part of both that more replicas do not shorten
+	update            float64 // the optimizer's, after a step
 }
 
 // passes returns what layer l takes on pool t. Its error says why the pool cannot run
@@ -206,13 +203,18 @@ func (p *Problem) passes(t, l int) (c passes, err error) {
 	if c.forward, c.backward, err = p.layerTime(layer, t); err != nil {
 		return c, err
 	}
+	c.update = p.updateSeconds(layer, t)
+	reduce, back := layer.Reduce, layer.ReduceBack
+	if p.together(layer, t) { // they are in the measured times
+		reduce, back = workloads.Reduction{}, workloads.Reduction{}
+	}
 	var latency float64
-	c.reduce, latency = p.reduceSeconds(t, layer.Reduce)
+	c.reduce, latency = p.reduceSeconds(t, reduce)
 	c.latency = latency
 	if p.Inference {
 		return c, nil
 	}
-	c.back, latency = p.reduceSeconds(t, layer.ReduceBack)
+	c.back, latency = p.reduceSeconds(t, back)
 	c.latency += latency
 	if layer.Keep || layer.Backward == 0 {
 		return c, nil
@@ -220,7 +222,7 @@ func (p *Problem) passes(t, l int) (c passes, err error) {
 	switch _, again := p.kept(l, team); {
 	case again == 0:
 	case p.Recompute == Full:
-		_, latency = p.reduceSeconds(t, layer.Reduce)
+		_, latency = p.reduceSeconds(t, reduce)
 		c.again, c.back, c.latency = c.forward, c.back+c.reduce, c.latency+latency
 	case p.Recompute == Selective:
 		c.again = p.coreSeconds(layer, t, team, c.forward)
@@ -234,7 +236,7 @@ func (p *Problem) coreSeconds(l *workloads.Layer, t, team int, forward float64) 
 	core, most := p.ownCore(l, team), 0.0
 	for _, m := range p.workers(t) {
 		seconds := 0.0
-		if prof := l.Profile(m.pool.Device.Name); prof != nil && len(prof.Points) > 0 {
+		if profileOf(l, m.pool.Device, team) != nil {
 			if l.FLOPs > 0 {
 				seconds = forward * l.Core.FLOPs / l.FLOPs
 			}

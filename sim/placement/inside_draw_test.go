@@ -45,11 +45,11 @@ func drawInside(t *rapid.T, r *rand.Rand, s *Spec) {
 			other.Memory.Capacity = pool.Device.Memory.Capacity / 2
 			price := pool.Price
 			grouped := pool.Grouped(other)
-			if grouped.Price = price; CheckGroup(&grouped, s.Sync) == nil {
+			if grouped.Price = price; CheckGroup(&grouped, 1, s.Sync) == nil {
 				*pool = grouped
 			}
 		}
-		if n := rapid.IntRange(2, 4).Draw(t, "tensor parallel"); CheckTeam(pool, n, s.Sync) == nil {
+		if n := rapid.IntRange(2, 4).Draw(t, "tensor parallel"); CheckTeam(pool, n, s.Sync) == nil && CheckGroup(pool, n, s.Sync) == nil {
 			s.Tensor[i] = n
 		}
 	}

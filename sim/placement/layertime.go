@@ -12,9 +12,10 @@ import (
 // layerTime returns the forward and backward seconds of one layer for one
 // micro-batch on one replica of a pool, of team devices: a measured profile wins, else
 // the roofline, with the rows of its tables gathered beside it. Backward is a
-// multiple of forward's work; the overhead is paid once in each direction. A measured
-// layer takes as much less on several devices as each has less to do. Unlike devices wait
-// for each other after every layer.
+// multiple of forward's work; the overhead is paid once in each direction. What was
+// measured on so many devices is taken as it is; what was measured on one takes as much
+// less on several as each has less to do. Unlike devices wait for each other after every
+// layer.
 func (p *Problem) layerTime(l *workloads.Layer, t int) (forward, backward float64, err error) {
 	chunk := p.chunk()
 	for _, m := range p.workers(t) { // a group is done when its last device is
@@ -36,27 +37,18 @@ func (p *Problem) layerTime(l *workloads.Layer, t int) (forward, backward float6
 // chunkTime is layerTime for so many samples.
 func (p *Problem) chunkTime(l *workloads.Layer, pool *hw.Pool, team int, samples float64) (forward, backward float64, err error) {
 	own := p.own(l, team)
-	if prof := l.Profile(pool.Device.Name); prof != nil && len(prof.Points) > 0 {
-		var inside bool
-		batch := int(math.Round(samples))
-		forward, backward, inside = prof.At(batch)
-		if !inside {
-			p.warn("layer %q on %s: micro-batch %d is outside the measured batches %d to %d; times are scaled in proportion",
-				l.Name, pool.Device.Name, batch, prof.Points[0].Batch, prof.Points[len(prof.Points)-1].Batch)
-		}
-		if p.Inference {
-			backward = 0
-		}
-		if team > 1 && l.FLOPs > 0 {
+	if prof := profileOf(l, pool.Device, team); prof != nil {
+		forward, backward = p.profileTime(l, pool, prof, samples)
+		if prof.Degree() < team && l.FLOPs > 0 {
 			forward, backward = forward*own.FLOPs/l.FLOPs, backward*own.FLOPs/l.FLOPs
 		}
 		return forward, backward, nil
 	}
+	if l.OnlyProfiled {
+		return 0, 0, unmeasured(l, pool.Device, team)
+	}
 	if l.Calls != nil {
 		return p.callsTime(l, pool, team, samples)
-	}
-	if l.OnlyProfiled {
-		return 0, 0, fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
 	}
 	bytes := float64(elementBytes(p.Precision)) * (own.Traffic*samples + own.Params)
 	forward, err = pool.Device.Compute(own.FLOPs*samples, bytes, p.Precision)
@@ -129,11 +121,80 @@ func (p *Problem) gatherSeconds(l *workloads.Layer, pool *hw.Pool, samples float
 	return pool.Device.Gather.Seconds(rows, bytes)
 }
 
+// profileOf returns what was measured for a layer on so many devices together or, if that
+// is nothing, on one of them, from which the others' part can be told where the layer has
+// FLOPs; nil: neither was.
+func profileOf(l *workloads.Layer, d *hw.Device, team int) *workloads.Profile {
+	if prof := l.Profile(d.Name, team); prof != nil || l.OnlyProfiled {
+		return prof
+	}
+	return l.Profile(d.Name, 1)
+}
+
+// together reports whether a layer was measured on as many devices together as a replica
+// on pool t has, on all device types that share its samples: what they sum up among
+// themselves is then in its times.
+func (p *Problem) together(l *workloads.Layer, t int) bool {
+	for _, m := range p.workers(t) {
+		if l.Profile(m.pool.Device.Name, p.Team(t)) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// profileTime returns what was measured, for so many samples.
+func (p *Problem) profileTime(l *workloads.Layer, pool *hw.Pool, prof *workloads.Profile, samples float64) (forward, backward float64) {
+	batch := int(math.Round(samples))
+	forward, backward, inside := prof.At(batch)
+	if !inside {
+		p.warn("layer %q on %s: micro-batch %d is outside the measured batches %d to %d; times are scaled in proportion",
+			l.Name, pool.Device.Name, batch, prof.Points[0].Batch, prof.Points[len(prof.Points)-1].Batch)
+	}
+	if p.Inference {
+		backward = 0
+	}
+	return forward, backward
+}
+
+// updateSeconds returns the seconds in which the optimizer updates what one device of a
+// replica on pool t has of a layer's parameters: as measured, or as much less of what one
+// device took as it has fewer; 0 where it was not measured. Unlike devices are all done
+// with the slowest.
+func (p *Problem) updateSeconds(l *workloads.Layer, t int) (seconds float64) {
+	if p.Inference {
+		return 0
+	}
+	team := p.Team(t)
+	for _, m := range p.workers(t) {
+		prof := profileOf(l, m.pool.Device, team)
+		if prof == nil {
+			continue
+		}
+		own := prof.Update(int(math.Round(m.samples)))
+		if prof.Degree() < team && l.Params > 0 {
+			own *= p.own(l, team).Params / float64(l.Params)
+		}
+		seconds = max(seconds, own)
+	}
+	return seconds
+}
+
+// unmeasured says on what a layer that has nothing for a roofline was measured.
+func unmeasured(l *workloads.Layer, d *hw.Device, team int) error {
+	if degrees := l.Degrees(d.Name); len(degrees) > 0 {
+		return fmt.Errorf("it was measured with tensor_parallel = %v on %s, not %d, and has no FLOPs for a roofline", degrees, d.Name, team)
+	}
+	return fmt.Errorf("it was measured on %s only, and has no FLOPs for a roofline", profiled(l))
+}
+
 // profiled lists the device types on which a layer was measured.
 func profiled(l *workloads.Layer) string {
 	var names []string
 	for i := range l.Profiles {
-		names = append(names, l.Profiles[i].Device)
+		if i == 0 || l.Profiles[i].Device != l.Profiles[i-1].Device {
+			names = append(names, l.Profiles[i].Device)
+		}
 	}
 	return strings.Join(names, ", ")
 }

@@ -82,7 +82,8 @@ func nearness(policy string) float64 {
 func TestMoreDevicesNeverHurt(t *testing.T) {
 	forOptimal(t, func(t *rapid.T, policy string, s Spec, best func(Spec) *Outcome) {
 		copyPools(&s)
-		pool := &s.Cluster.Pools[rapid.IntRange(0, len(s.Cluster.Pools)-1).Draw(t, "pool")]
+		at := rapid.IntRange(0, len(s.Cluster.Pools)-1).Draw(t, "pool")
+		pool, more := &s.Cluster.Pools[at], 1
 		if pool.Count == pool.Node.Devices {
 			pool.Node.PeerLink = hw.Link{}
 		}
@@ -90,7 +91,10 @@ func TestMoreDevicesNeverHurt(t *testing.T) {
 		if !before.Feasible {
 			return // how far a miss is depends on the steps that were tried
 		}
-		pool.Count += pool.Group()
+		if pool.Group() > 1 { // a group more
+			more = pool.Group() * s.Team(at)
+		}
+		pool.Count += more
 		if after := best(s).Fitness; after.Value < before.Value*(1-max(1e-12, nearness(policy))) {
 			t.Fatalf("one more device of %s: %+v becomes %+v", pool.Name, before, after)
 		}

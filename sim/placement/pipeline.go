@@ -81,6 +81,7 @@ type builder struct {
 	backward  []float64
 	weight    []float64
 	gather    []float64 // per segment: seconds of gathering its parameters for a pass
+	update    []float64 // per stage: seconds of its optimizer
 	err       error
 }
 
@@ -112,7 +113,7 @@ func (b *builder) begin(p *Problem, s Scheme, stageOf, segment []int, segments i
 	b.p, b.scheme, b.stageOf, b.segment, b.err = p, s, stageOf, segment, nil
 	b.stages, b.loads = b.stages[:0], b.loads[:0]
 	b.out = pipeline.Pipeline{
-		Segments: zeroed(b.out.Segments, segments), Channels: b.out.Channels[:0], Sync: b.out.Sync, Lead: b.out.Lead,
+		Segments: zeroed(b.out.Segments, segments), Channels: b.out.Channels[:0], Sync: b.out.Sync, Lead: b.out.Lead, Update: b.out.Update,
 		Microbatches: p.Microbatches, Schedule: p.Schedule, ForwardOnly: p.Inference,
 	}
 	b.channelTo = zeroed(b.channelTo, segments)
@@ -130,6 +131,7 @@ func (b *builder) build() error {
 	b.segments()
 	b.channels()
 	b.sync()
+	b.updates()
 	return b.err
 }
 
@@ -254,6 +256,26 @@ func (b *builder) sync() {
 		}
 	}
 	b.leads()
+}
+
+// updates times the optimizer of each stage. What ZeRO has replicas divide, each of them
+// updates its part of.
+func (b *builder) updates() {
+	p := b.p
+	if !p.updates {
+		return
+	}
+	b.update = zeroed(b.update, len(b.stages))
+	for l, t := range b.scheme {
+		b.update[b.stageOf[l]] += p.costs[int(t)*p.layers+l].update
+	}
+	b.out.Update = zeroed(b.out.Update, len(b.stages))
+	for i, seconds := range b.update {
+		if p.Zero > 0 {
+			seconds /= float64(b.stages[i].replicas * p.Cluster.Pools[b.stages[i].pool].Group())
+		}
+		b.out.Update[i] = b.duration(seconds, "update of stage", i)
+	}
 }
 
 // SyncLatency returns the part of a stage's gradient synchronisation that no bandwidth

@@ -235,6 +235,7 @@ type Problem struct {
 	members       [][]member  // per pool: the same, as memory sees them; nil: one
 	least         []float64   // per pool: the least share that a device of a replica has
 	reads         []float64   // elements per sample that come into each layer
+	updates       bool        // some layer's update takes time
 	divides       bool        // stages have parts beside those of layerWork: see stage.divide
 	rare          bool        // they have such parts, or layers behind slot tables
 	plain         bool        // stages are runs of layers, and have none of that: see mergeRuns
