@@ -418,6 +418,16 @@ var faults = []struct {
 		`x.toml:8:10: cluster.pool[0].beside: pool "xeon-6148+xeon-8375c" has a group with xeon-6148: only accelerators share samples as unlike devices`},
 	{"unknown shares", "rounds = 3\n", "rounds = 3\nshares = \"fair\"\n",
 		`x.toml:15:10: training.shares: unknown value "fair" (known: by-speed, even)`},
+	{"groups of devices that work together", "count = 8\n", "count = 8\nper_node = 4\ntensor_parallel = 2\nbeside = [\"p40\", \"t4\"]\n",
+		`x.toml:10:9: cluster.pool[1].count: 8 devices of pool "v100-16+p40+t4", in groups of 6: a multiple of that`},
+	{"unknown transfers", "rounds = 3\n", "rounds = 3\ntransfers = \"eager\"\n",
+		`x.toml:15:13: training.transfers: unknown value "eager" (known: overlapped, blocking)`},
+	{"what would not block anyway", "rounds = 3\n", "rounds = 3\neager = \"1 MiB\"\n",
+		`x.toml:15:9: training.eager: transfers = "overlapped" block nobody, whatever their size: it goes with transfers = "blocking"`},
+	{"blocking without a flush, beside slots", "rounds = 3\n", "rounds = 3\nschedule = \"async\"\ntransfers = \"blocking\"\n",
+		`x.toml:15:12: training.schedule: "async" does not flush, and rows in slots belong to the rounds that use them: leave out [slots], or take a schedule that flushes` + "\n" +
+			`x.toml:16:13: training.transfers: "blocking": schedule "async" does not flush, and is not modelled with transfers that block: take another schedule` + "\n" +
+			`x.toml:16:13: training.transfers: "blocking": they are not modelled beside rows in slots: leave the section slots out, or transfers`},
 	{"replicas larger than nodes", "count = 8\n", "count = 8\ntensor_parallel = 12\n",
 		`x.toml:11:19: cluster.pool[1].tensor_parallel: 12: on pool "v100-16" a node has 8 devices, and a replica is a part of a node or fills some: a divisor of that, or a multiple`},
 	{"replicas larger than pools", "count = 8\n", "count = 2\ntensor_parallel = 4\n",

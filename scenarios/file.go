@@ -116,14 +116,16 @@ type trainFile struct {
 // insideFile is how the devices of a stage share its work and memory.
 // placement.Inside explains it.
 type insideFile struct {
-	TensorParallel   int    `toml:"tensor_parallel"`   // accelerators that compute every layer of a replica together
-	SequenceParallel bool   `toml:"sequence_parallel"` // they divide what tensor parallelism leaves whole, too
-	Recompute        string `toml:"recompute"`         // activations that are computed again: none, selective, full
-	Zero             int    `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
-	OverlapSync      bool   `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
-	ReplicaBatch     int    `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
-	Shares           string `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
-	CollectiveTimes  string `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
+	TensorParallel   int         `toml:"tensor_parallel"`   // accelerators that compute every layer of a replica together
+	SequenceParallel bool        `toml:"sequence_parallel"` // they divide what tensor parallelism leaves whole, too
+	Recompute        string      `toml:"recompute"`         // activations that are computed again: none, selective, full
+	Zero             int         `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
+	OverlapSync      bool        `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
+	ReplicaBatch     int         `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
+	Shares           string      `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
+	Transfers        string      `toml:"transfers"`         // between stages: overlapped with computing, or blocking it
+	Eager            *unit.Bytes `toml:"eager"`             // blocking: what one device sends at once up to this size blocks nobody; default: 4 MiB, the buffers of NCCL
+	CollectiveTimes  string      `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
 }
 
 type placeFile struct {
@@ -253,7 +255,7 @@ func defaults() file {
 		Training: trainFile{
 			Microbatches: 1, Rounds: 10, Schedule: "1f1b", Precision: "fp32",
 			Optimizer: "sgd", Sync: "ring", CommParallel: 1,
-			insideFile: insideFile{TensorParallel: 1, Recompute: "none", Shares: "by-speed", CollectiveTimes: "links"},
+			insideFile: insideFile{TensorParallel: 1, Recompute: "none", Shares: "by-speed", Transfers: placement.OverlappedTransfers, CollectiveTimes: "links"},
 		},
 		Placement: placeFile{Policy: "genetic", Fitness: "closed-form", Merge: "contiguous", Communication: "overlap", Objective: "throughput", Knobs: placement.DefaultKnobs()},
 	}

@@ -11,6 +11,11 @@ import (
 // MaxTensorParallel bounds the devices of a replica.
 const MaxTensorParallel = 1 << 10
 
+// DefaultEager is what one device sends at once, in bytes, without blocking anybody:
+// NCCL copies as much into its own buffers (NCCL_BUFFSIZE, 4194304 if not set: NVIDIA, NCCL
+// user guide, environment variables).
+const DefaultEager = 4 << 20
+
 // inParts reads how the devices of a stage share it.
 func (b *builder) inParts(at func(key string) spec.Path) {
 	t, p := &b.f.Training, &b.sc.Problem
@@ -19,6 +24,16 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	}
 	b.oneOf(at("recompute"), t.Recompute, placement.Recomputes())
 	b.oneOf(at("shares"), t.Shares, placement.SharesNames())
+	b.oneOf(at("transfers"), t.Transfers, placement.TransfersNames())
+	if b.doc.Has(at("eager")) && t.Transfers != placement.BlockingTransfers {
+		b.fail(at("eager"), "transfers = %q block nobody, whatever their size: it goes with transfers = %q", t.Transfers, placement.BlockingTransfers)
+	}
+	eager := float64(DefaultEager)
+	if t.Eager != nil {
+		if eager = float64(*t.Eager); eager < 0 {
+			b.fail(at("eager"), "%v: 0 or more", *t.Eager)
+		}
+	}
 	b.oneOf(at("collective_times"), t.CollectiveTimes, []string{"links", "measured"})
 	if b.doc.Has(at("replica_batch")) {
 		if micro := t.Batch / max(1, t.Microbatches); t.ReplicaBatch < 1 || t.ReplicaBatch > micro || micro%t.ReplicaBatch != 0 {
@@ -31,6 +46,7 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	p.Inside = placement.Inside{
 		SequenceParallel: t.SequenceParallel, Recompute: placement.Recompute(t.Recompute), Zero: t.Zero,
 		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured", Shares: placement.Shares(t.Shares),
+		Blocking: t.Transfers == placement.BlockingTransfers, Eager: eager,
 	}
 	if t.TensorParallel >= 1 {
 		b.teams(at)
@@ -54,6 +70,12 @@ func (b *builder) trained(at func(key string) spec.Path) {
 	}
 	if t.Zero == 3 && t.Collective == string(network.TreeAlgorithm) {
 		b.fail(at("collective"), "%q: trees sum up whole buffers; with zero = 3 replicas need parts: take another collective", t.Collective)
+	}
+	if p.Blocking && p.Schedule.Staleness > 0 {
+		b.fail(at("transfers"), "%q: schedule %q does not flush, and is not modelled with transfers that block: take another schedule", t.Transfers, t.Schedule)
+	}
+	if p.Blocking && b.f.Slots != nil {
+		b.fail(at("transfers"), "%q: they are not modelled beside rows in slots: leave the section slots out, or transfers", t.Transfers)
 	}
 	if t.Recompute != string(placement.KeepAll) && p.Schedule.Delay != nil {
 		b.fail(at("recompute"), "%q: schedule %q puts off gradients of weights, which would keep what was computed again: take another schedule", t.Recompute, t.Schedule)

@@ -92,7 +92,7 @@ func words() map[string][]string {
 		"training.precision": {"fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8"},
 		"training.optimizer": {"sgd", "momentum", "adagrad", "adam"}, "training.sync": {"ring", "ps", "none"},
 		"training.collective": strs(network.Algorithms()),
-		"training.recompute":  placement.Recomputes(), "training.collective_times": {"links", "measured"},
+		"training.recompute":  placement.Recomputes(), "training.transfers": placement.TransfersNames(), "training.collective_times": {"links", "measured"},
 		"training.shares": placement.SharesNames(), "cluster.pool.beside": devices,
 		"placement.policy": placement.PolicyNames(), "placement.fitness": {string(placement.ClosedForm), string(placement.Recurrence)},
 		"placement.merge": placement.Merges(), "placement.communication": placement.Communications(),

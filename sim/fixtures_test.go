@@ -136,7 +136,7 @@ func randomJob(t *rapid.T, kind links, chain bool, maxPools int) Job {
 	var machines []hw.Pool
 	for i := range pools {
 		names = append(names, fmt.Sprintf("gpu%d", i))
-		machines = append(machines, machine(names[i], 12))
+		machines = append(machines, machine(names[i], 24))
 		machines[i].Node.NIC.Latency = time.Duration(rapid.IntRange(0, 900).Draw(t, "latency"))
 		machines[i].Node.Devices = rapid.IntRange(1, 3).Draw(t, "devices per node")
 	}
@@ -236,6 +236,9 @@ func drawInside(t *rapid.T, s *placement.Spec) {
 		}
 	}
 	s.SequenceParallel = rapid.Bool().Draw(t, "sequence parallel")
+	if s.Schedule.Staleness == 0 && rapid.Bool().Draw(t, "blocking") {
+		s.Blocking, s.Eager = true, float64(rapid.IntRange(0, 4000).Draw(t, "eager"))
+	}
 	if rapid.Bool().Draw(t, "pieces") {
 		s.ReplicaBatch = s.Batch / s.Microbatches
 	}

@@ -85,6 +85,9 @@ type execStage struct {
 	until    time.Duration // when it ends, or would on idle links if
 	open     bool          // others on its links have a say in that
 	heldAt   time.Duration // while paused: nothing is under way since then
+	freeAt   time.Duration // since when it has been free
+	sends    []int32       // lanes over which what the last operation made is sent
+	sent     int           // how many of them have been seen to; the next one is under way where it blocks
 
 	segment, window int  // the only segment of the stage and its window, or
 	order           []Op // the operations of a round
@@ -101,6 +104,7 @@ type execStage struct {
 	through  bool          // that has ended before the pass
 	doneAt   time.Duration // when the last pass ended
 	ready    func()        // meets the obligation that the stall has made
+	begin    func()        // Exec.begin of this stage, bound once
 	complete func()        // Exec.complete of this stage, bound once
 	synced   func()        // Exec.synced of this stage, bound once
 	updating bool          // with a flush: the optimizer is at work, until until
@@ -115,6 +119,11 @@ type lane struct {
 	target          int // stage woken by an arrival
 	duration        time.Duration
 	done            func()
+
+	blocking bool
+	source   int             // blocking: stage that waits until it has sent
+	since    time.Duration   // blocking: when the transfer that is under way began
+	took     []time.Duration // blocking: of those that have arrived and were not taken up
 }
 
 // NewExec prepares a run of rounds steps of p, which must be valid and must not
@@ -130,6 +139,7 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 	for i := range x.stages {
 		st := &x.stages[i]
 		st.running = true
+		st.begin = func() { x.begin(i) }
 		st.complete = func() { x.complete(i) }
 		st.synced = func() { x.synced(i) }
 		st.stepped = func() { x.finish(i) }
@@ -138,8 +148,9 @@ func NewExec(e *engine.Engine, p *Pipeline, rounds int, h Hooks) *Exec {
 		}
 	}
 	for c, ch := range p.Channels {
-		x.lanes[2*c] = lane{target: p.Segments[ch.To].Stage, duration: ch.Forward, done: func() { x.arrive(2 * c) }}
-		x.lanes[2*c+1] = lane{target: p.Segments[ch.From].Stage, duration: ch.Backward, done: func() { x.arrive(2*c + 1) }}
+		from, to := p.Segments[ch.From].Stage, p.Segments[ch.To].Stage
+		x.lanes[2*c] = lane{target: to, source: from, blocking: ch.Blocking, duration: ch.Forward, done: func() { x.arrive(2 * c) }}
+		x.lanes[2*c+1] = lane{target: from, source: to, blocking: ch.Blocking, duration: ch.Backward, done: func() { x.arrive(2*c + 1) }}
 	}
 	return x
 }
@@ -181,7 +192,7 @@ func (x *Exec) Start() {
 	}
 	for i := range x.stages {
 		x.stages[i].finished = x.e.Expect(fmt.Sprintf("stage %d done with all %d rounds", i, x.rounds))
-		x.stages[i].running = false
+		x.stages[i].running, x.stages[i].freeAt = false, x.e.Now()
 	}
 	for i := range x.stages {
 		x.try(i)
@@ -247,18 +258,30 @@ func (x *Exec) try(i int) {
 	if !x.arrived(op, round) || round == st.begun && !(x.updated(i, round) && x.mayStart(i, round)) {
 		return
 	}
-	st.running, st.op, st.now, st.since = true, op, round, x.e.Now()
-	d := x.run(i, round, op)
-	st.until = st.since + d
+	st.running, st.op, st.now, st.open = true, op, round, false
 	st.begun = max(st.begun, round+1)
+	st.until = x.e.Now()
+	if wait := st.freeAt + x.receive(op) - x.e.Now(); wait > 0 {
+		x.e.After(wait, st.begin)
+		return
+	}
+	x.begin(i)
+}
+
+// begin runs the operation that a stage has turned to and has all it needs for.
+func (x *Exec) begin(i int) {
+	st := &x.stages[i]
+	st.since = x.e.Now()
+	d := x.run(i, st.now, st.op)
+	st.until = st.since + d
 	st.usage.Busy += d
 	if st.early != nil && st.position == st.ops-1 {
 		x.e.After(max(0, d-x.p.lead(i)), st.early)
 	}
-	if op.Pass == Backward && round == st.turned {
+	if st.op.Pass == Backward && st.now == st.turned {
 		st.turned++
 		if x.h.Backward != nil {
-			x.h.Backward(i, round)
+			x.h.Backward(i, st.now)
 		}
 	}
 }
@@ -274,6 +297,27 @@ func (x *Exec) run(i, round int, op Op) time.Duration {
 	}
 	x.e.After(d, st.complete)
 	return d
+}
+
+// receive returns how long a stage takes to receive what an operation needs over channels
+// that block it.
+func (x *Exec) receive(op Op) (sum time.Duration) {
+	channels, lane := x.in[op.Segment], 0
+	switch op.Pass {
+	case Backward:
+		channels, lane = x.out[op.Segment], 1
+	case Weight:
+		return 0
+	}
+	for _, c := range channels {
+		ln := &x.lanes[2*int(c)+lane]
+		if !ln.blocking {
+			continue
+		}
+		sum += ln.took[0]
+		ln.took = ln.took[1:]
+	}
+	return sum
 }
 
 // computed ends the passes of a stage's round: its gradients are synchronised now, or
@@ -359,20 +403,39 @@ func (x *Exec) complete(i int) {
 	op := st.op
 	if st.open {
 		st.usage.Busy += x.e.Now() - st.until
+		st.open = false
 	}
+	st.until = x.e.Now() // it may still have to send
 	if x.h.Ran != nil {
 		x.h.Ran(i, st.now, op, st.since)
 	}
 	switch op.Pass {
 	case Backward:
 		for _, c := range x.in[op.Segment] {
-			x.send(int(2*c + 1))
+			st.sends = append(st.sends, 2*c+1)
 		}
 	case Forward:
 		for _, c := range x.out[op.Segment] {
-			x.send(int(2 * c))
+			st.sends = append(st.sends, 2*c)
 		}
 	}
+	x.hand(i)
+}
+
+// hand sends on what a stage's last operation made, over one channel after the other, as
+// far as none blocks, and in the end lets the stage go on.
+func (x *Exec) hand(i int) {
+	st := &x.stages[i]
+	for st.sent < len(st.sends) {
+		l := int(st.sends[st.sent])
+		x.send(l)
+		if x.lanes[l].blocking {
+			return
+		}
+		st.sent++
+	}
+	st.sends, st.sent = st.sends[:0], 0
+	op := st.op
 	st.position++
 	x.free(st)
 	if x.flows() && int(op.Micro) == x.p.Microbatches-1 && (op.Pass == Backward || x.p.ForwardOnly) {
@@ -396,7 +459,7 @@ func (x *Exec) send(l int) {
 func (x *Exec) transfer(l int) {
 	ln := &x.lanes[l]
 	ln.queued--
-	ln.busy = true
+	ln.busy, ln.since = true, x.e.Now()
 	if x.h.Transfer != nil {
 		x.h.Transfer(l/2, l%2 == 1, ln.done)
 		return
@@ -409,6 +472,11 @@ func (x *Exec) arrive(l int) {
 	ln := &x.lanes[l]
 	ln.busy = false
 	ln.arrived++
+	if ln.blocking {
+		ln.took = append(ln.took, x.e.Now()-ln.since)
+		x.stages[ln.source].sent++
+		x.hand(ln.source)
+	}
 	if ln.queued > 0 {
 		x.transfer(l)
 	}

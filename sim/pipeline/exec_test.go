@@ -169,7 +169,7 @@ func TestNoRounds(t *testing.T) {
 // alone, 8 ns together.
 func TestContention(t *testing.T) {
 	p := line("gpipe", 1, [][2]time.Duration{{1, 0}, {1, 0}, {1, 0}}, 0, 0)
-	p.Channels = []Channel{{0, 1, 4, 4}, {0, 2, 4, 4}}
+	p.Channels = []Channel{{From: 0, To: 1, Forward: 4, Backward: 4}, {From: 0, To: 2, Forward: 4, Backward: 4}}
 	p.ForwardOnly = true
 	if got := recurrence(p, 1, nil)[0]; got != 6 {
 		t.Errorf("without contention it takes %d ns, want 6", got)

@@ -37,10 +37,10 @@ func (x *Exec) Resume() {
 	}
 }
 
-// free notes that a stage has nothing under way any more.
+// free notes that a stage has nothing under way any more, not even sending.
 func (x *Exec) free(st *execStage) {
 	st.running = false
-	st.heldAt = x.e.Now()
+	st.heldAt, st.freeAt = x.e.Now(), x.e.Now()
 }
 
 // Cut returns how a stage has spent its time until now, when the execution is given up:

@@ -61,9 +61,17 @@ func (s *Segment) of(pass Pass, split bool) time.Duration {
 
 // Channel moves data between two segments, durations per micro-batch when the
 // links on the way are not shared.
+//
+// Without more, data moves beside the operations. Where it blocks, a stage sends what an
+// operation made before it does anything else, and one that turns to data that is on its
+// way, or has come, still takes as long to receive it: an operation starts when all its
+// inputs have arrived, and not before its stage was free for as long as the blocking ones
+// among them took. (A receiver that is late delays nobody but itself: what it was sent is
+// kept for it, so that no order of operations can wait for itself.)
 type Channel struct {
 	From, To          int // segments
 	Forward, Backward time.Duration
+	Blocking          bool
 }
 
 // Validate checks indices, signs, limits and the schedule. Everything else in this
@@ -97,6 +105,9 @@ func (p *Pipeline) Validate() error {
 		}
 		if c.Forward < 0 || c.Backward < 0 {
 			return fmt.Errorf("pipeline: channel %d has a negative time", i)
+		}
+		if c.Blocking && p.Schedule.Staleness > 0 {
+			return fmt.Errorf("pipeline: channel %d blocks its stages, and schedule %q does not flush", i, p.Schedule.Name)
 		}
 	}
 	if err := p.checkTotal(); err != nil {
@@ -209,6 +220,11 @@ func (p *Pipeline) checkSchedule() error {
 			p.Schedule.Name, p.Stages, len(p.Segments))
 	}
 	return p.Schedule.check(len(p.Segments), p.Microbatches)
+}
+
+// blocks reports whether some channel does.
+func (p *Pipeline) blocks() bool {
+	return slices.ContainsFunc(p.Channels, func(c Channel) bool { return c.Blocking })
 }
 
 // shared reports whether some stage owns more than one segment.

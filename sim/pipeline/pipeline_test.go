@@ -19,7 +19,7 @@ func line(schedule string, microbatches int, times [][2]time.Duration, down, up 
 	for i, t := range times {
 		p.Segments = append(p.Segments, Segment{Stage: i, Forward: t[0], Backward: t[1]})
 		if i > 0 {
-			p.Channels = append(p.Channels, Channel{i - 1, i, down, up})
+			p.Channels = append(p.Channels, Channel{From: i - 1, To: i, Forward: down, Backward: up})
 		}
 	}
 	return p
@@ -67,7 +67,7 @@ func TestByHand(t *testing.T) {
 		{"by type, gpipe", bounce("gpipe", 2), []time.Duration{8}},
 		// Segments 0 and 1 run side by side into 2, which needs both.
 		{"two inputs", with(line("gpipe", 1, pairs{{2, 1}, {5, 1}, {1, 1}}, 0, 0), func(p *Pipeline) {
-			p.Channels = []Channel{{0, 2, 1, 1}, {1, 2, 1, 7}}
+			p.Channels = []Channel{{From: 0, To: 2, Forward: 1, Backward: 1}, {From: 1, To: 2, Forward: 1, Backward: 7}}
 		}), []time.Duration{16}},
 	}
 	for _, test := range tests {
@@ -180,6 +180,29 @@ func TestMetamorphic(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBlockingByHand: two stages with forward passes of 2 and backward passes of 4, between
+// which data takes 3. The first micro-batch takes 2+3+2+4+3+4 = 18; then the last stage
+// receives for 3, computes for 6 and sends for 3 with each, where it would take 6 if data
+// moved beside it.
+func TestBlockingByHand(t *testing.T) {
+	for m := 1; m <= 9; m++ {
+		p := line("1f1b", m, [][2]time.Duration{{2, 4}, {2, 4}}, 3, 3)
+		p.Channels[0].Blocking = true
+		if got, want := StepTime(p), time.Duration(18+12*(m-1)); got != want {
+			t.Errorf("%d micro-batches take %v, want %v", m, got, want)
+		}
+		p.Update = []time.Duration{5, 7}
+		if got, want := StepTime(p), time.Duration(18+12*(m-1)+5); got != want {
+			t.Errorf("%d micro-batches take %v with updates, want %v", m, got, want)
+		}
+	}
+	p := line("async", 2, [][2]time.Duration{{2, 4}, {2, 4}}, 3, 3)
+	p.Channels[0].Blocking = true
+	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "does not flush") {
+		t.Errorf("without a flush: %v", err)
+	}
 }
 
 // alter returns a copy of p whose times are changed one by one.

@@ -58,7 +58,7 @@ func NewRecurrence(p *Pipeline) *Recurrence {
 	switch {
 	case p.Schedule.Staleness > 0:
 		r.flow = newFlow(p)
-	case p.isChain() && !p.split():
+	case p.isChain() && !p.split() && !p.blocks():
 		r.chain = newChain(p)
 	case p.shared():
 		r.st, r.order = newState(p), p.sharedOrder()
@@ -84,6 +84,15 @@ func (r *Recurrence) free(stage int) *int64 {
 		return &r.chain.cells[r.chain.at[stage]].free
 	}
 	return &r.st.free[stage]
+}
+
+// passed returns when the last pass of a stage ended: it is free then, or when it has sent
+// what the pass made.
+func (r *Recurrence) passed(stage int) int64 {
+	if r.st != nil {
+		return r.st.passed[stage]
+	}
+	return *r.free(stage)
 }
 
 // Reset returns to time zero.
@@ -116,7 +125,12 @@ func (r *Recurrence) Step() time.Duration {
 	var end int64
 	for i, sync := range r.p.Sync {
 		free := r.free(i)
-		*free += int64(max(0, sync-r.p.lead(i)) + r.p.update(i))
+		if lead := r.p.lead(i); lead == 0 {
+			*free += int64(sync)
+		} else { // it began within the last pass
+			*free = max(*free, r.passed(i)+int64(sync-lead))
+		}
+		*free += int64(r.p.update(i))
 		end = max(end, *free)
 	}
 	return time.Duration(end)
@@ -126,6 +140,7 @@ func (r *Recurrence) Step() time.Duration {
 type state struct {
 	p                         *Pipeline
 	free                      []int64 // per stage
+	passed                    []int64 // per stage: when its last operation ended, before what that made was sent
 	forwardFree, backwardFree []int64 // per channel and direction
 	activation                []int64 // [channel*M + micro] arrival at To
 	gradient                  []int64 // [channel*M + micro] arrival at From
@@ -143,6 +158,7 @@ func newState(p *Pipeline) *state {
 	st := &state{
 		p: p, split: p.split(),
 		free:         make([]int64, p.Stages),
+		passed:       make([]int64, p.Stages),
 		forwardFree:  make([]int64, len(p.Channels)),
 		backwardFree: make([]int64, len(p.Channels)),
 		activation:   make([]int64, len(p.Channels)*p.Microbatches),
@@ -159,25 +175,44 @@ func (st *state) do(op Op) int64 {
 	t := st.free[seg.Stage]
 	switch op.Pass {
 	case Forward:
+		arrived := int64(0)
 		for _, c := range st.in[op.Segment] {
-			t = max(t, st.activation[int(c)*m+micro])
+			arrived = max(arrived, st.activation[int(c)*m+micro])
+			if ch := &st.p.Channels[c]; ch.Blocking {
+				t += int64(ch.Forward)
+			}
 		}
-		t += int64(seg.Forward)
+		t = max(t, arrived) + int64(seg.Forward)
+		st.passed[seg.Stage] = t
 		for _, c := range st.out[op.Segment] {
-			a := max(t, st.forwardFree[c]) + int64(st.p.Channels[c].Forward)
+			ch := &st.p.Channels[c]
+			a := max(t, st.forwardFree[c]) + int64(ch.Forward)
 			st.forwardFree[c], st.activation[int(c)*m+micro] = a, a
+			if ch.Blocking {
+				t = a
+			}
 		}
 	case Backward:
+		arrived := int64(0)
 		for _, c := range st.out[op.Segment] {
-			t = max(t, st.gradient[int(c)*m+micro])
+			arrived = max(arrived, st.gradient[int(c)*m+micro])
+			if ch := &st.p.Channels[c]; ch.Blocking {
+				t += int64(ch.Backward)
+			}
 		}
-		t += int64(seg.of(Backward, st.split))
+		t = max(t, arrived) + int64(seg.of(Backward, st.split))
+		st.passed[seg.Stage] = t
 		for _, c := range st.in[op.Segment] {
-			a := max(t, st.backwardFree[c]) + int64(st.p.Channels[c].Backward)
+			ch := &st.p.Channels[c]
+			a := max(t, st.backwardFree[c]) + int64(ch.Backward)
 			st.backwardFree[c], st.gradient[int(c)*m+micro] = a, a
+			if ch.Blocking {
+				t = a
+			}
 		}
 	default:
 		t += int64(seg.Weight)
+		st.passed[seg.Stage] = t
 	}
 	st.free[seg.Stage] = t
 	return t

@@ -54,8 +54,11 @@ func drawPipeline(t *rapid.T) *Pipeline {
 	}
 	p.Sync = p.Sync[:p.Stages]
 	n := len(p.Segments)
+	blocking := rapid.IntRange(0, 2).Draw(t, "blocking at all") == 0
 	channel := func(from, to int) {
-		p.Channels = append(p.Channels, Channel{from, to, duration.Draw(t, "down"), duration.Draw(t, "up")})
+		ch := Channel{From: from, To: to, Forward: duration.Draw(t, "down"), Backward: duration.Draw(t, "up")}
+		ch.Blocking = blocking && p.Schedule.Staleness == 0 && rapid.Bool().Draw(t, "blocking")
+		p.Channels = append(p.Channels, ch)
 	}
 	switch {
 	case rapid.Bool().Draw(t, "chain"):
@@ -314,21 +317,41 @@ func (w *twin) end(n node) time.Duration {
 			t = w.end(node{n.round - 1, "sync", n.at, 0})
 		}
 		last.round = n.round
-		t = max(t, w.end(last)) + w.p.Sync[n.at]
-		if w.p.Lead != nil {
-			t = max(w.end(last), t-w.p.Lead[n.at])
+		if lead := w.p.lead(n.at); lead > 0 {
+			t = max(w.free(last), w.end(last)+w.p.Sync[n.at]-lead)
+		} else {
+			t = max(t, w.free(last)) + w.p.Sync[n.at]
 		}
 		t += w.p.update(n.at)
 	case "down":
-		t = max(w.end(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Forward
+		t = max(w.sent(node{n.round, "forward", w.p.Channels[n.at].From, n.micro}, n.at), w.end(w.before(n))) + w.p.Channels[n.at].Forward
 	case "up":
-		t = max(w.end(node{n.round, "backward", w.p.Channels[n.at].To, n.micro}), w.end(w.before(n))) + w.p.Channels[n.at].Backward
+		t = max(w.sent(node{n.round, "backward", w.p.Channels[n.at].To, n.micro}, n.at), w.end(w.before(n))) + w.p.Channels[n.at].Backward
 	default:
 		t = w.operation(n)
 	}
 	w.ends[n] = t
 	return t
 }
+
+// sent returns when a stage has ended an operation and sent what that made over those of
+// its channels before one that block it.
+func (w *twin) sent(op node, before int) time.Duration {
+	t := w.end(op)
+	for c, ch := range w.p.Channels[:before] {
+		switch {
+		case !ch.Blocking:
+		case op.what == "forward" && ch.From == op.at:
+			t = w.end(node{op.round, "down", c, op.micro})
+		case op.what == "backward" && ch.To == op.at:
+			t = w.end(node{op.round, "up", c, op.micro})
+		}
+	}
+	return t
+}
+
+// free returns when a stage is free after an operation.
+func (w *twin) free(op node) time.Duration { return w.sent(op, len(w.p.Channels)) }
 
 // before returns the transfer that the channel has to finish before n.
 func (w *twin) before(n node) node {
@@ -344,7 +367,7 @@ func (w *twin) previous(n node, stage int) (t time.Duration, first bool) {
 	order := w.order[stage]
 	if w.p.Schedule.Staleness > 0 {
 		if i := slices.Index(order, n); i > 0 {
-			t = w.end(order[i-1])
+			t = w.free(order[i-1])
 		}
 		return t, n.what == "forward" && n.micro == 0
 	}
@@ -354,21 +377,27 @@ func (w *twin) previous(n node, stage int) (t time.Duration, first bool) {
 	}
 	last := order[i-1]
 	last.round = n.round
-	return w.end(last), false
+	return w.free(last), false
 }
 
 // operation returns when a pass ends.
 func (w *twin) operation(n node) time.Duration {
 	seg := w.p.Segments[n.at]
 	t, first := w.previous(n, seg.Stage)
+	var arrived time.Duration
 	for c, ch := range w.p.Channels {
-		if n.what == "forward" && ch.To == n.at {
-			t = max(t, w.end(node{n.round, "down", c, n.micro}))
+		var took time.Duration
+		switch {
+		case n.what == "forward" && ch.To == n.at:
+			arrived, took = max(arrived, w.end(node{n.round, "down", c, n.micro})), ch.Forward
+		case n.what == "backward" && ch.From == n.at:
+			arrived, took = max(arrived, w.end(node{n.round, "up", c, n.micro})), ch.Backward
 		}
-		if n.what == "backward" && ch.From == n.at {
-			t = max(t, w.end(node{n.round, "up", c, n.micro}))
+		if ch.Blocking {
+			t += took
 		}
 	}
+	t = max(t, arrived)
 	if first && w.p.Schedule.Staleness > 0 {
 		t = max(t, w.end(node{n.round - 1 - w.p.Schedule.Staleness, "sync", seg.Stage, 0}))
 	}
@@ -423,7 +452,10 @@ func TestThreeTwins(t *testing.T) {
 		drawLeads(t, p)
 		drawUpdates(t, p)
 		rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
-		gates := drawGates(t, p.Stages, rounds)
+		var gates [][]time.Duration
+		if !p.blocks() {
+			gates = drawGates(t, p.Stages, rounds)
+		}
 		graph := newTwin(p, gates, rounds)
 		want := graph.rounds(rounds)
 		if got := recurrence(p, rounds, gates); !slices.Equal(got, want) {
@@ -480,6 +512,10 @@ func checkUsage(t *rapid.T, p *Pipeline, rounds int, usage []Usage, elapsed time
 		if p.Schedule.Staleness > 0 { // what it waited for synchronisation, if it did
 			if most := time.Duration(rounds) * (p.Sync[i] + p.update(i)); u.Busy != busy[i] || u.Sync > most {
 				t.Fatalf("stage %d was busy for %v and waited %v, want %v and at most %v", i, u.Busy, u.Sync, busy[i], most)
+			}
+		} else if p.blocks() && p.lead(i) > 0 { // sending hides it, too
+			if least, most := p.update(i), p.Sync[i]-p.lead(i)+p.update(i); u.Busy != busy[i] || u.Sync < time.Duration(rounds)*least || u.Sync > time.Duration(rounds)*max(least, most) {
+				t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v to %v in each round", i, u.Busy, u.Sync, busy[i], least, most)
 			}
 		} else if seen := max(0, p.Sync[i]-p.lead(i)) + p.update(i); u.Busy != busy[i] || u.Sync != time.Duration(rounds)*seen {
 			t.Fatalf("stage %d was busy for %v and synchronised for %v, want %v and %v", i, u.Busy, u.Sync, busy[i], time.Duration(rounds)*seen)

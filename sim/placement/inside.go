@@ -40,6 +40,16 @@ const (
 // SharesNames lists the ways to share in the order of help.
 func SharesNames() []string { return []string{string(BySpeed), string(Even)} }
 
+// The ways in which stages send each other activations and their gradients: beside
+// computing, or waiting for it.
+const (
+	OverlappedTransfers = "overlapped"
+	BlockingTransfers   = "blocking"
+)
+
+// TransfersNames lists them in the order of help.
+func TransfersNames() []string { return []string{OverlappedTransfers, BlockingTransfers} }
+
 // Inside is how the devices of a stage share its work and memory. The zero value is
 // that of replicas that keep everything.
 type Inside struct {
@@ -61,6 +71,10 @@ type Inside struct {
 	ReplicaBatch int
 	// Shares is how the unlike devices of a group share a replica's samples.
 	Shares Shares // "": BySpeed
+	// Blocking has stages wait while they send to and receive from each other what is more
+	// than Eager bytes from one device; what is less goes beside computing.
+	Blocking bool
+	Eager    float64
 	// Calibrated takes all-reduces inside nodes to be as fast as measured ones
 	// (hw.AllReduces) where there are any for the device type.
 	Calibrated bool
@@ -87,6 +101,12 @@ func (p *Problem) checkInside() error {
 		return fmt.Errorf("recompute = %q: schedule %q puts off gradients of weights, which would keep what was computed again; take another schedule", s.Recompute, s.Schedule.Name)
 	case s.ReplicaBatch < 0 || s.ReplicaBatch > 0 && s.Batch/s.Microbatches%s.ReplicaBatch != 0:
 		return fmt.Errorf("replica_batch = %d: a divisor of the %d samples of a micro-batch (batch / microbatches)", s.ReplicaBatch, s.Batch/s.Microbatches)
+	case s.Blocking && s.Schedule.Staleness > 0:
+		return fmt.Errorf("transfers = %q: schedule %q does not flush, and is not modelled with transfers that block; take another schedule", BlockingTransfers, s.Schedule.Name)
+	case s.Blocking && slices.ContainsFunc(s.Lookups, func(l LayerLookups) bool { return l.Slots > 0 }):
+		return fmt.Errorf("transfers = %q: they are not modelled beside rows in slots; leave one of them out", BlockingTransfers)
+	case !amount(s.Eager):
+		return fmt.Errorf("eager = %v: bytes from 0 to MaxAmount = %g", s.Eager, MaxAmount)
 	case s.Tensor != nil && len(s.Tensor) != len(s.Cluster.Pools):
 		return fmt.Errorf("tensor_parallel for %d pools of %d", len(s.Tensor), len(s.Cluster.Pools))
 	}

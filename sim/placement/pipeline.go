@@ -230,9 +230,31 @@ func (b *builder) channel(i int) {
 	rate := min(p.PortRate(near.pool, far.pool, near.replicas), p.PortRate(far.pool, near.pool, far.replicas))
 	tr, load := &b.transfers[i], &b.loads[i]
 	tr.Class = l.class
+	if l.class == nicClass {
+		load.forward.seconds += p.gatherParts(far, load.forward.bytes)
+		load.backward.seconds += p.gatherParts(near, load.backward.bytes)
+	}
 	tr.Forward, c.Forward = b.move(i, load.forward, l.latency, rate)
 	tr.Backward, c.Backward = b.move(i, load.backward, l.latency, rate)
+	c.Blocking = p.Blocking && max(load.forward.bytes/p.senders(near), load.backward.bytes/p.senders(far)) > p.Eager
 }
+
+// gatherParts returns how long the devices that compute a replica's layers together take
+// to give each other the parts of a micro-batch of bytes in all that they have received:
+// half of an all-reduce. Each was sent a part alone, so that no tensor crosses the network
+// twice (Narayanan et al., Megatron-LM, SC 2021, section 4.1). With sequence parallelism it
+// is the parts that they want.
+func (p *Problem) gatherParts(to *placed, bytes float64) float64 {
+	team := p.Team(to.pool)
+	if team == 1 || bytes == 0 || p.SequenceParallel {
+		return 0
+	}
+	replicas := to.replicas * p.Cluster.Pools[to.pool].Group()
+	return p.teamSeconds(to.pool, bytes/float64(replicas)) / 2
+}
+
+// senders returns how many devices send a stage's micro-batch on, each its part.
+func (p *Problem) senders(st *placed) float64 { return float64(st.replicas * p.unit(st.pool)) }
 
 func (b *builder) move(i int, lane laneLoad, latency, rate float64) (Move, time.Duration) {
 	m := Move{Bytes: lane.bytes, Time: b.duration(lane.seconds, "measured time of transfer", i)}

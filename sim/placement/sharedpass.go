@@ -75,6 +75,9 @@ func (p *Problem) SharedPasses(pl *Plan) ([]SharedPass, error) {
 // links off what the passes compute.
 func (p *Problem) addSums(of []SharedPass, compute []float64, pool, l int, parts float64) {
 	layer := &p.Model.Layers[l]
+	if p.together(layer, pool) { // they are in the measured times
+		return
+	}
 	pieces := p.micro / p.chunk()
 	if p.ReplicaBatch > 0 { // replicas have whole pieces of a micro-batch each
 		pieces /= parts

@@ -152,3 +152,43 @@ func TestGroupsOfTeamsByHand(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPartsAreGathered: two stages of 2 replicas of 4 devices send a micro-batch of 8
+// samples of 1000 elements, 32 kB, over the ports of their nodes, every device its part; the
+// devices of a replica then gather its half. They wait for it if a device sends more than
+// eager bytes, 4 kB here, at once. With sequence parallelism parts are what they want.
+func TestPartsAreGathered(t *testing.T) {
+	front, back := measuredLayer(), measuredLayer()
+	front.Output, back.Name = 1000, "b"
+	m := &workloads.Model{Layers: []workloads.Layer{front, back}, Edges: []workloads.Edge{{From: 0, To: 1, Elements: 1000}}}
+	a, b := gpuPool("g", 8, 1), gpuPool("g", 8, 1)
+	a.Name, b.Name = "front", "back"
+	nic, peer := a.Node.NIC, a.Node.PeerLink
+	for _, c := range []struct {
+		eager    float64
+		sequence bool
+		blocking bool
+	}{{3999, false, true}, {4000, false, false}, {0, true, true}} {
+		s := spec(m, cluster(a, b))
+		s.Batch, s.Microbatches, s.Tensor = 16, 2, []int{4, 4}
+		s.Blocking, s.Eager, s.SequenceParallel = true, c.eager, c.sequence
+		p := mustProblem(t, s)
+		pl, err := NewEvaluator(p).PlanDevices(Scheme{0, 1}, []int{8, 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pipe, _, err := p.Pipeline(pl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 32000/float64(nic.Bandwidth) + nic.Latency.Seconds()
+		if !c.sequence {
+			want += network.RingAllReduce(16000, 4, peer.Bandwidth, peer.Latency) / 2
+		}
+		for _, got := range []float64{pipe.Channels[0].Forward.Seconds(), pipe.Channels[0].Backward.Seconds()} {
+			if math.Abs(got-want) > 2e-9 || pipe.Channels[0].Blocking != c.blocking {
+				t.Errorf("%+v: a transfer takes %v s, blocking %v; want %v s", c, got, pipe.Channels[0].Blocking, want)
+			}
+		}
+	}
+}
