@@ -144,11 +144,11 @@ func TestShippedLinks(t *testing.T) {
 			t.Errorf("link %q: its name, title or source", l.Name)
 		}
 		seen[l.Name] = true
-		if l.Bandwidth < 1e9 || l.Bandwidth > 500e9 || l.Latency < 500 || l.Latency > 50_000 {
+		if l.Bandwidth < 1e8 || l.Bandwidth > 500e9 || l.Latency < 500 || l.Latency > 50_000 {
 			t.Errorf("link %s has %v and %v", l.Name, l.Bandwidth, l.Latency)
 		}
 	}
-	for _, name := range strings.Fields("pcie3-x16 pcie4-x16 pcie5-x16 nvlink2 nvlink3 nvlink4 eth-10 eth-25 eth-100 eth-200 eth-400 ib-100 ib-200 ib-400") {
+	for _, name := range strings.Fields("pcie3-x16 pcie4-x16 pcie5-x16 nvlink2 nvlink3 nvlink4 eth-1 eth-10 eth-25 eth-100 eth-200 eth-400 ib-100 ib-200 ib-400") {
 		if _, err := LookupLink(name); err != nil {
 			t.Error(err)
 		}
