@@ -76,3 +76,31 @@ func TestNotesOnFormatsAndTables(t *testing.T) {
 		}
 	}
 }
+
+// TestNotesOnManyReplicas: Amdahl's law is worth a note where it decides, and replicas are
+// not timed by themselves.
+func TestNotesOnManyReplicas(t *testing.T) {
+	m := &workloads.Model{Layers: []workloads.Layer{{Name: "fc", FLOPs: 1e9, Params: 1 << 10, Output: 8, Stored: 8, Backward: 2}}}
+	for _, c := range []struct {
+		devices, replicaBatch int
+		parallel              float64
+		want                  string
+	}{
+		{16, 0, -1, ""},
+		{17, 0, -1, "stage 1 (fc): of what its 17 replicas do, 98 % is divided among them (Amdahl's law, an estimate for g)"},
+		{17, 0, 0.9, ""}, // the model's own figure
+		{17, 1, -1, ""},
+	} {
+		s := spec(m, cluster(gpuPool("g", 32, 1)))
+		s.Batch, s.Microbatches, s.ReplicaBatch = 128, 4, c.replicaBatch
+		m.Layers[0].Parallel, s.Cluster.Pools[0].Device.Parallel = c.parallel, 0.98
+		p := mustProblem(t, s)
+		pl, err := NewEvaluator(p).PlanDevices(Scheme{0}, []int{c.devices})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Notes(pl), "\n"); (c.want == "") != (got == "") || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}

@@ -251,7 +251,7 @@ func (p *Problem) Notes(pl *Plan) []string {
 		notes = append(notes, `communication = "added" chose the scheme; recurrence and simulation send from stage to stage, beside computing, and so may differ from it either way`)
 	}
 	for i := range pl.Stages {
-		for _, note := range []func(i int, st *Stage) string{p.idleNote, p.formatNote, p.exchangeNote} {
+		for _, note := range []func(i int, st *Stage) string{p.idleNote, p.amdahlNote, p.formatNote, p.exchangeNote} {
 			if text := note(i, &pl.Stages[i]); text != "" {
 				notes = append(notes, text)
 			}
@@ -271,6 +271,26 @@ func (p *Problem) idleNote(i int, st *Stage) string {
 	}
 	return fmt.Sprintf("stage %d (%s) shares micro-batches of %.4g samples among %d devices: a sample cannot be split, so some have nothing to do; use fewer micro-batches",
 		i+1, p.layerRange(st), p.micro, st.Replicas)
+}
+
+// manyReplicas is beyond how many Amdahl's law says little of data parallelism: with a
+// device type's 98 %, 50 replicas are 25 times as fast as one.
+const manyReplicas = 16
+
+// amdahlNote says that a stage's time comes from a law that is too pessimistic for so many
+// replicas.
+func (p *Problem) amdahlNote(i int, st *Stage) string {
+	if st.Replicas <= manyReplicas || p.ReplicaBatch > 0 {
+		return ""
+	}
+	alpha := p.Cluster.Pools[st.Pool].Device.Parallel
+	for _, l := range st.Layers {
+		if p.Model.Layers[l].Parallel < 0 && alpha < 1 {
+			return fmt.Sprintf("stage %d (%s): of what its %d replicas do, %.4g %% is divided among them (Amdahl's law, an estimate for %s): with replica_batch, the samples that one takes at a time, each is timed by itself",
+				i+1, p.layerRange(st), st.Replicas, 100*alpha, p.Cluster.Pools[st.Pool].Device.Name)
+		}
+	}
+	return ""
 }
 
 // formatNote says that a stage's devices do not compute in the precision that is asked
