@@ -23,9 +23,15 @@ type topology struct {
 	hosts    [][]network.Vertex
 	pools    []int
 	servers  []network.Vertex
-	channels [][2][]*network.Route // per channel: forward, backward
-	syncs    []synchronisation     // per stage
-	passes   *sharedPasses         // nil: all passes stay inside nodes
+	channels [][2][]leg        // per channel: forward, backward
+	syncs    []synchronisation // per stage
+	passes   *sharedPasses     // nil: all passes stay inside nodes
+}
+
+// leg is a route and the part of what is moved that goes over it: one of so many.
+type leg struct {
+	*network.Route
+	parts float64
 }
 
 // synchronisation is how a stage's gradients are synchronised; no plan: by its time.
@@ -58,10 +64,10 @@ func (c *collective) run(net *network.Network, bytes float64, done func()) {
 func newTopology(f *fabric, job *Job, pipe *pipeline.Pipeline, at []seat) (*topology, error) {
 	t := &topology{net: f.net, graph: f.graph, problem: job.Problem}
 	t.settle(job, at)
-	t.channels = make([][2][]*network.Route, len(pipe.Channels))
+	t.channels = make([][2][]leg, len(pipe.Channels))
 	for c, ch := range pipe.Channels {
 		from, to := t.at[pipe.Segments[ch.From].Stage], t.at[pipe.Segments[ch.To].Stage]
-		t.channels[c] = [2][]*network.Route{t.between(from, to), t.between(to, from)}
+		t.channels[c] = [2][]leg{t.between(from, to), t.between(to, from)}
 	}
 	for i := range job.Plan.Stages {
 		t.syncs = append(t.syncs, t.synchronisation(job, i))
@@ -90,15 +96,26 @@ func (t *topology) settle(job *Job, stages []seat) {
 	t.servers, _ = take(&servers)
 }
 
-// between returns the routes of a transfer between two stages: as many as the larger
-// one has devices, each of which has a partner in the other.
-func (t *topology) between(from, to []network.Vertex) []*network.Route {
-	m := max(len(from), len(to))
-	routes := make([]*network.Route, m)
-	for i := range routes {
-		routes[i] = t.route(from[i*len(from)/m], to[i*len(to)/m])
+// between returns the legs of a transfer between two stages, each of which has its samples
+// divided equally among its devices, in their order: a leg where a device of one has some
+// that a device of the other has.
+func (t *topology) between(from, to []network.Vertex) (legs []leg) {
+	n, m := len(from), len(to)
+	for at := 0; at < n*m; { // a device of from has m of n*m parts, one of to has n
+		i, k := at/m, at/n
+		end := min((i+1)*m, (k+1)*n)
+		legs = append(legs, leg{t.route(from[i], to[k]), float64(n*m) / float64(end-at)})
+		at = end
 	}
-	return routes
+	return legs
+}
+
+// evenly are legs over routes with equal parts.
+func evenly(routes []*network.Route) (legs []leg) {
+	for _, r := range routes {
+		legs = append(legs, leg{r, float64(len(routes))})
+	}
+	return legs
 }
 
 func (t *topology) route(from, to network.Vertex) *network.Route {
@@ -112,27 +129,27 @@ func (t *topology) route(from, to network.Vertex) *network.Route {
 // transfer moves a micro-batch over channel c, every device its part. Times that were
 // measured, beside bytes, go on.
 func (t *topology) transfer(c int, backward bool, move placement.Move, done func()) {
-	routes := t.channels[c][0]
+	legs := t.channels[c][0]
 	if backward {
-		routes = t.channels[c][1]
+		legs = t.channels[c][1]
 	}
-	t.spread(routes, move.Bytes, move.Time-move.Latency, true, done)
+	t.spread(legs, move.Bytes, move.Time-move.Latency, true, done)
 }
 
-// spread moves equal parts of bytes over routes, and calls done when all have arrived.
-func (t *topology) spread(routes []*network.Route, bytes float64, extra time.Duration, latency bool, done func()) {
-	left := len(routes)
+// spread moves bytes over legs, and calls done when all have arrived.
+func (t *topology) spread(legs []leg, bytes float64, extra time.Duration, latency bool, done func()) {
+	left := len(legs)
 	arrived := func() {
 		if left--; left == 0 {
 			done()
 		}
 	}
-	for _, r := range routes {
+	for _, l := range legs {
 		wait := extra
 		if latency {
-			wait += r.Latency
+			wait += l.Latency
 		}
-		t.net.Transfer(r.Path, bytes/float64(len(routes)), wait, arrived)
+		t.net.Transfer(l.Path, bytes/l.parts, wait, arrived)
 	}
 }
 
@@ -142,12 +159,13 @@ func (t *topology) host(stage int) func(toDevice bool, bytes float64, done func(
 	for i, d := range t.at[stage] {
 		to, from = append(to, t.route(t.hosts[stage][i], d)), append(from, t.route(d, t.hosts[stage][i]))
 	}
+	up, down := evenly(from), evenly(to)
 	return func(toDevice bool, bytes float64, done func()) {
-		routes := from
+		legs := up
 		if toDevice {
-			routes = to
+			legs = down
 		}
-		t.spread(routes, bytes, 0, false, done)
+		t.spread(legs, bytes, 0, false, done)
 	}
 }
 
@@ -156,7 +174,7 @@ func (t *topology) host(stage int) func(toDevice bool, bytes float64, done func(
 func (t *topology) exchange(stage int) func(nodes int, bytes []float64, done func()) {
 	at := t.at[stage]
 	per := t.problem.Cluster.Pools[t.pools[stage]].Node.Devices
-	var routes [][]*network.Route // [from*nodes+to]
+	var routes [][]leg // [from*nodes+to]
 	return func(nodes int, bytes []float64, done func()) {
 		if routes == nil {
 			routes = t.betweenNodes(at, nodes, per)
@@ -178,15 +196,17 @@ func (t *topology) exchange(stage int) func(nodes int, bytes []float64, done fun
 }
 
 // betweenNodes returns the routes from the devices of each node to those of each other.
-func (t *topology) betweenNodes(at []network.Vertex, nodes, per int) [][]*network.Route {
-	routes := make([][]*network.Route, nodes*nodes)
-	for i := range routes {
+func (t *topology) betweenNodes(at []network.Vertex, nodes, per int) [][]leg {
+	legs := make([][]leg, nodes*nodes)
+	for i := range legs {
+		var routes []*network.Route
 		from, to := at[i/nodes*per:], at[i%nodes*per:]
 		for k := range min(per, len(from), len(to)) {
-			routes[i] = append(routes[i], t.route(from[k], to[k]))
+			routes = append(routes, t.route(from[k], to[k]))
 		}
+		legs[i] = evenly(routes)
 	}
-	return routes
+	return legs
 }
 
 // synchronisation plans that of a stage: a collective among its devices, or push and

@@ -115,6 +115,11 @@ func TestTransfersOverTopology(t *testing.T) {
 	one := hw.Network{Topology: hw.OneSwitch}
 	test("two nodes", step(one, []int{1, 1}, 1), 2*0.256, 1)
 	test("two nodes each", step(one, []int{2, 2}, 1), 2*0.128, 2)
+	// Of three devices the middle one has samples of both of the others': each gets or
+	// sends half of all.
+	if got, want := step(one, []int{3, 2}, 1), 2*0.128+2e-3/3+2e-3/2; math.Abs(got-want) > 1e-6 {
+		t.Errorf("three nodes and two: a step takes %g s, want %g", got, want)
+	}
 	test("devices that share ports", step(one, []int{2, 2}, 2), 2*0.256, 2)
 	thin := hw.Network{Topology: hw.LeafSpine, NodesPerLeaf: 2, Spines: 1, Oversubscription: 4}
 	test("over an uplink of half a port", step(thin, []int{2, 2}, 1), 2*0.256*2, 2)
@@ -128,7 +133,7 @@ func TestTransfersOverTopology(t *testing.T) {
 // Without gradients to synchronise, one switch is ports of their own; with them, the
 // last stage's gradients share its ports with what it sends back, and take longer.
 func TestOneSwitchIsOwnPorts(t *testing.T) {
-	for _, devices := range [][]int{{1, 1}, {4, 4}, {8, 2, 4}} {
+	for _, devices := range [][]int{{1, 1}, {4, 4}, {8, 2, 4}, {3, 2}, {4, 3}, {7, 8, 6}, {16, 15}} {
 		end := func(topology hw.Topology, params float64) float64 {
 			return train(t, split(t, racks(1, devices...), hw.Network{Topology: topology}, 1e5, params, "")).End.Seconds()
 		}
