@@ -424,6 +424,8 @@ var faults = []struct {
 		`x.toml:15:13: training.transfers: unknown value "eager" (known: overlapped, blocking)`},
 	{"what would not block anyway", "rounds = 3\n", "rounds = 3\neager = \"1 MiB\"\n",
 		`x.toml:15:9: training.eager: transfers = "overlapped" block nobody, whatever their size: it goes with transfers = "blocking"`},
+	{"steps of inference", "rounds = 3\n", "rounds = 3\ninference = true\nstep_overhead = \"5 ms\"\n",
+		`x.toml:16:17: training.step_overhead: with inference = true there are no steps: leave it out`},
 	{"blocking without a flush, beside slots", "rounds = 3\n", "rounds = 3\nschedule = \"async\"\ntransfers = \"blocking\"\n",
 		`x.toml:15:12: training.schedule: "async" does not flush, and rows in slots belong to the rounds that use them: leave out [slots], or take a schedule that flushes` + "\n" +
 			`x.toml:16:13: training.transfers: "blocking": schedule "async" does not flush, and is not modelled with transfers that block: take another schedule` + "\n" +

@@ -116,16 +116,17 @@ type trainFile struct {
 // insideFile is how the devices of a stage share its work and memory.
 // placement.Inside explains it.
 type insideFile struct {
-	TensorParallel   int         `toml:"tensor_parallel"`   // accelerators that compute every layer of a replica together
-	SequenceParallel bool        `toml:"sequence_parallel"` // they divide what tensor parallelism leaves whole, too
-	Recompute        string      `toml:"recompute"`         // activations that are computed again: none, selective, full
-	Zero             int         `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
-	OverlapSync      bool        `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
-	ReplicaBatch     int         `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
-	Shares           string      `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
-	Transfers        string      `toml:"transfers"`         // between stages: overlapped with computing, or blocking it
-	Eager            *unit.Bytes `toml:"eager"`             // blocking: what one device sends at once up to this size blocks nobody; default: 4 MiB, the buffers of NCCL
-	CollectiveTimes  string      `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
+	TensorParallel   int            `toml:"tensor_parallel"`   // accelerators that compute every layer of a replica together
+	SequenceParallel bool           `toml:"sequence_parallel"` // they divide what tensor parallelism leaves whole, too
+	Recompute        string         `toml:"recompute"`         // activations that are computed again: none, selective, full
+	Zero             int            `toml:"zero"`              // replicas divide optimizer state (1), gradients too (2), parameters too (3)
+	OverlapSync      bool           `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
+	ReplicaBatch     int            `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
+	Shares           string         `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
+	Transfers        string         `toml:"transfers"`         // between stages: overlapped with computing, or blocking it
+	Eager            *unit.Bytes    `toml:"eager"`             // blocking: what one device sends at once up to this size blocks nobody; default: 4 MiB, the buffers of NCCL
+	StepOverhead     *unit.Duration `toml:"step_overhead"`     // between steps, in which hosts have devices wait: framework, input that is not ahead
+	CollectiveTimes  string         `toml:"collective_times"`  // of all-reduces inside nodes: links for a formula, measured where they were
 }
 
 type placeFile struct {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"strings"
+	"time"
 
 	"stowage/hw/spec"
 	"stowage/sim/network"
@@ -34,6 +35,12 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 			b.fail(at("eager"), "%v: 0 or more", *t.Eager)
 		}
 	}
+	overhead := 0.0
+	if t.StepOverhead != nil {
+		if overhead = time.Duration(*t.StepOverhead).Seconds(); t.Inference {
+			b.fail(at("step_overhead"), "with inference = true there are no steps: leave it out")
+		}
+	}
 	b.oneOf(at("collective_times"), t.CollectiveTimes, []string{"links", "measured"})
 	if b.doc.Has(at("replica_batch")) {
 		if micro := t.Batch / max(1, t.Microbatches); t.ReplicaBatch < 1 || t.ReplicaBatch > micro || micro%t.ReplicaBatch != 0 {
@@ -46,7 +53,7 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	p.Inside = placement.Inside{
 		SequenceParallel: t.SequenceParallel, Recompute: placement.Recompute(t.Recompute), Zero: t.Zero,
 		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured", Shares: placement.Shares(t.Shares),
-		Blocking: t.Transfers == placement.BlockingTransfers, Eager: eager,
+		Blocking: t.Transfers == placement.BlockingTransfers, Eager: eager, StepOverhead: overhead,
 	}
 	if t.TensorParallel >= 1 {
 		b.teams(at)

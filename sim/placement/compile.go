@@ -163,6 +163,7 @@ func (p *Problem) compileLayers() error {
 	p.work = make([]layerWork, p.pools*p.layers)
 	p.refusals = make([]string, p.pools*p.layers)
 	m := float64(p.Microbatches)
+	p.updates = p.StepOverhead > 0
 	for t := range p.pools {
 		for l := range p.layers {
 			c, err := p.compileLayer(t, l)

@@ -75,6 +75,9 @@ type Inside struct {
 	// than Eager bytes from one device; what is less goes beside computing.
 	Blocking bool
 	Eager    float64
+	// StepOverhead is the seconds between two steps in which the hosts have every device
+	// wait: the framework, input that is not ahead. It follows the synchronisation of gradients.
+	StepOverhead float64
 	// Calibrated takes all-reduces inside nodes to be as fast as measured ones
 	// (hw.AllReduces) where there are any for the device type.
 	Calibrated bool
@@ -91,6 +94,10 @@ func (p *Problem) checkInside() error {
 		return fmt.Errorf("shares = %q: one of %q", s.Shares, SharesNames())
 	case s.Zero < 0 || s.Zero > 3:
 		return fmt.Errorf("zero = %d: a stage from 1 to 3, or 0 for none", s.Zero)
+	case !amount(s.StepOverhead):
+		return fmt.Errorf("step_overhead = %v: seconds from 0 to MaxAmount = %g", s.StepOverhead, MaxAmount)
+	case s.StepOverhead > 0 && s.Inference:
+		return fmt.Errorf("step_overhead: inference has no steps")
 	case trained && s.Inference:
 		return fmt.Errorf("inference has no backward passes: recompute, zero and overlap_sync are for training")
 	case s.Zero > 0 && s.Sync != Ring:

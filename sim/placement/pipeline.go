@@ -280,8 +280,8 @@ func (b *builder) sync() {
 	b.leads()
 }
 
-// updates times the optimizer of each stage. What ZeRO has replicas divide, each of them
-// updates its part of.
+// updates times the optimizer of each stage, and its hosts behind it. What ZeRO has
+// replicas divide, each of them updates its part of.
 func (b *builder) updates() {
 	p := b.p
 	if !p.updates {
@@ -296,7 +296,7 @@ func (b *builder) updates() {
 		if p.Zero > 0 {
 			seconds /= float64(b.stages[i].replicas * p.Cluster.Pools[b.stages[i].pool].Group())
 		}
-		b.out.Update[i] = b.duration(seconds, "update of stage", i)
+		b.out.Update[i] = b.duration(seconds+p.StepOverhead, "update of stage", i)
 	}
 }
 
