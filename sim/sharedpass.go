@@ -45,7 +45,7 @@ func newSharedPasses(t *topology, job *Job, pipe *pipeline.Pipeline) (*sharedPas
 			*team = t.amongDevices(network.AllReduceOp, seg.Stage, job.Plan.Stages[seg.Stage].Tensor)
 		}
 		if p.Gather.Times > 0 && copies.plan == nil {
-			*copies = t.amongReplicas(network.AllGatherOp, seg.Stage, job.Plan.Stages[seg.Stage].Tensor)
+			copies.plan, copies.routes = t.problem.AmongReplicas(t.graph, network.AllGatherOp, job.Plan.Stages[seg.Stage].Tensor, t.at[seg.Stage], t.hosts[seg.Stage])
 		}
 		if p.sums, err = t.before(team, p.Sums); err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (t *topology) before(c *collective, of placement.Collectives) (time.Duratio
 
 // amongDevices is an operation among the devices of each replica of a stage, all at once.
 func (t *topology) amongDevices(op network.Collective, stage, team int) (c collective) {
-	c.plan = op.New(t.algorithm(), layout(t.hosts[stage][:team]))
+	c.plan = op.New(t.problem.Algorithm(), network.LayoutOf(t.hosts[stage][:team]))
 	for first := 0; first < len(t.at[stage]); first += team {
 		c.routes = append(c.routes, t.graph.Between(t.at[stage][first:first+team]))
 	}

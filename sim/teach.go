@@ -47,7 +47,7 @@ func (w *wires) teach(r *roster, plan *placement.Plan, done func()) {
 // give sends bytes from a device of a stage to another one, over the cluster's network.
 func (w *wires) give(stage, from, to int, bytes float64, done func()) {
 	s, g := &w.seats[stage], w.topology.graph
-	route := w.topology.route(g.Device(s.pool, s.first+from), g.Device(s.pool, s.first+to))
+	route := g.Way(g.Device(s.pool, s.first+from), g.Device(s.pool, s.first+to))
 	w.net.Transfer(route.Path, bytes, route.Latency, done)
 }
 

@@ -146,6 +146,60 @@ func (g *Graph) Route(from, to Vertex) (*Route, bool) {
 	return r, r != nil
 }
 
+// Leg is a route and the part of what is moved that goes over it: one of so many.
+type Leg struct {
+	*Route
+	Parts float64
+}
+
+// Legs are those of a transfer between two lists of vertices, each of which has what is
+// moved divided equally among its vertices, in their order: a leg where a vertex of one has
+// some that a vertex of the other has. Vertices that cannot reach each other are a bug of
+// the caller and panic.
+func (g *Graph) Legs(from, to []Vertex) (legs []Leg) {
+	n, m := len(from), len(to)
+	for at := 0; at < n*m; { // a vertex of from has m of n*m parts, one of to has n
+		i, k := at/m, at/n
+		end := min((i+1)*m, (k+1)*n)
+		legs = append(legs, Leg{g.Way(from[i], to[k]), float64(n*m) / float64(end-at)})
+		at = end
+	}
+	return legs
+}
+
+// EveryNth returns what is at first and every step behind it.
+func EveryNth(all []Vertex, step, first int) []Vertex {
+	if step == 1 {
+		return all
+	}
+	some := make([]Vertex, 0, len(all)/step)
+	for i := first; i < len(all); i += step {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// LayoutOf returns how many of some devices are in each node, given their hosts.
+func LayoutOf(hosts []Vertex) (l Layout) {
+	for i := range hosts {
+		if i == 0 || hosts[i] != hosts[i-1] {
+			l = append(l, 0)
+		}
+		l[len(l)-1]++
+	}
+	return l
+}
+
+// Way is Route between vertices that can reach each other; others are a bug of the caller
+// and panic.
+func (g *Graph) Way(from, to Vertex) *Route {
+	r, ok := g.Route(from, to)
+	if !ok {
+		panic(fmt.Sprintf("network: no way from %q to %q", g.Name(from), g.Name(to)))
+	}
+	return r
+}
+
 // door returns the only neighbour of a vertex with one cable and the link from there,
 // or else the vertex itself: all routes to such a vertex lead to its door, and so the
 // distances to the doors are enough to find them.

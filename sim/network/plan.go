@@ -93,13 +93,7 @@ type Router func(from, to int) *Route
 // Between returns the Router of ranks that are at vertices of a graph. Ranks that
 // cannot reach each other are a bug of the caller and panic.
 func (g *Graph) Between(at []Vertex) Router {
-	return func(from, to int) *Route {
-		r, ok := g.Route(at[from], at[to])
-		if !ok {
-			panic(fmt.Sprintf("network: no way from %q to %q", g.Name(at[from]), g.Name(at[to])))
-		}
-		return r
-	}
+	return func(from, to int) *Route { return g.Way(at[from], at[to]) }
 }
 
 // Cost is what a plan takes on idle links: Latency + bytes x PerByte seconds.
@@ -114,23 +108,35 @@ func (c Cost) Seconds(bytes float64) float64 { return c.Latency + bytes*c.PerByt
 // Idle returns what a plan takes when nothing else is on the links and all ranks
 // are in the same phase: in each, the link that has most to carry is busy all the
 // time, after the longest latency. The plan's bytes are for one byte of the buffer
-// (Collective.Plan with bytes = 1).
-func (p *Plan) Idle(g *Graph, route Router) Cost {
-	var cost Cost
-	load := make([]float64, len(g.wires))
+// (Collective.Plan with bytes = 1). With several routers, so many sets of ranks do the
+// same at the same time.
+func (p *Plan) Idle(g *Graph, routes ...Router) Cost {
+	cost, _ := p.Loads(g, routes...)
+	return cost
+}
+
+// Loads is Idle, and says what every link carries in all for each byte of the buffer.
+func (p *Plan) Loads(g *Graph, routes ...Router) (cost Cost, loads []float64) {
+	load, loads := make([]float64, len(g.wires)), make([]float64, len(g.wires))
 	for i := range p.phases {
 		clear(load)
-		busiest := 0.0
-		for _, s := range p.phases[i].sends {
-			for _, l := range route(s.From, s.To).Path {
-				load[l] += s.Bytes
-				busiest = max(busiest, load[l]/float64(g.wires[l].capacity))
+		busiest, latency := 0.0, time.Duration(0)
+		for _, route := range routes {
+			for _, s := range p.phases[i].sends {
+				for _, l := range route(s.From, s.To).Path {
+					load[l] += s.Bytes
+					busiest = max(busiest, load[l]/float64(g.wires[l].capacity))
+				}
 			}
+			latency = max(latency, p.phases[i].latency(route))
 		}
-		cost.Latency += p.phases[i].latency(route).Seconds()
+		for l, v := range load {
+			loads[l] += v
+		}
+		cost.Latency += latency.Seconds()
 		cost.PerByte += busiest
 	}
-	return cost
+	return cost, loads
 }
 
 // Run executes a plan for a buffer of bytes, the plan being for one byte, and calls
