@@ -188,3 +188,37 @@ func TestBusiestLinks(t *testing.T) {
 		t.Errorf("without a network: %+v", own.Links)
 	}
 }
+
+// TestRecurrenceKnowsRoutes: on any network a step of two stages, between which nothing
+// contends, takes what the recurrence says, to the rounding of its parts; one of more
+// stages, whose transfers may meet, no less.
+func TestRecurrenceKnowsRoutes(t *testing.T) {
+	networks := []hw.Network{
+		{Topology: hw.OneSwitch},
+		{Topology: hw.LeafSpine, NodesPerLeaf: 1, Spines: 1, Oversubscription: 8},
+		{Topology: hw.LeafSpine, NodesPerLeaf: 2, Spines: 2, Oversubscription: 3},
+		{Topology: hw.FatTree, SwitchPorts: 4, Oversubscription: 4},
+		{Topology: hw.Rail, Rails: 2, NodesPerLeaf: 1, Spines: 1, Oversubscription: 2},
+	}
+	slowest := 0.0
+	for _, n := range networks {
+		for _, a := range []network.Algorithm{"", network.Hierarchical, network.TreeAlgorithm} {
+			for _, devices := range [][]int{{2, 2}, {4, 4}, {3, 6}, {8, 1}, {2, 4, 2}, {2, 2, 2, 2}} {
+				for _, params := range []float64{0, 1e6, 2.5e8} {
+					job := splitInto(t, 4, racks(4, devices...), n, 1e5, params, a)
+					job.Rounds = 1
+					rec, err := job.Problem.RecurrenceOf(job.Plan)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want, got := float64(job.Problem.Batch)/rec.Throughput, train(t, job).End.Seconds()
+					if params == 0 && len(devices) == 2 && math.Abs(got-want) > 1e-7 || got < want*(1-1e-9)-1e-7 {
+						t.Errorf("%s, %q, %v devices, %g parameters: a step takes %v s, by recurrence %v s", n.Topology, a, devices, params, got, want)
+					}
+					slowest = max(slowest, got/want)
+				}
+			}
+		}
+	}
+	t.Logf("at most %.3g times as long as by recurrence", slowest)
+}

@@ -179,7 +179,7 @@ func (r *relaxation) kinds() [][]int {
 	p := r.p
 	var kinds [][]int
 	for t := range p.pools {
-		at := slices.IndexFunc(kinds, func(k []int) bool { return r.near[t] == 1 && r.alike(k[0], t) })
+		at := slices.IndexFunc(kinds, func(k []int) bool { return p.routes == nil && r.near[t] == 1 && r.alike(k[0], t) })
 		if at >= 0 {
 			kinds[at] = append(kinds[at], t)
 		} else {

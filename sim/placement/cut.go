@@ -9,6 +9,9 @@ func (ev *Evaluator) cut() {
 		ev.cutAdded()
 		return
 	}
+	if ev.routed != nil {
+		ev.routed.crossings = ev.routed.crossings[:0]
+	}
 	edges, stageOf := p.edges, ev.stageOf
 	for i := 0; i < len(edges); i++ {
 		e := &edges[i]
@@ -76,6 +79,9 @@ func (ev *Evaluator) charge(e *edgeCost, v sent) {
 
 // chargeBytes charges what one stage sends to another, and its gradient.
 func (ev *Evaluator) chargeBytes(from, to int, bytes float64, gradient bool) {
+	if ev.routed != nil {
+		ev.routed.crossings = append(ev.routed.crossings, crossing{from, to, bytes, gradient})
+	}
 	a, b := &ev.stages[from], &ev.stages[to]
 	l := &ev.p.links[a.pool*ev.p.pools+b.pool]
 	near, far := bytes*l.fromStep, bytes*l.toStep

@@ -18,13 +18,13 @@ func runExact(s *search) error {
 		s.evaluate(sc)
 	}
 	few := math.Pow(float64(s.p.pools), float64(s.p.layers)) <= float64(exactEnumerates)
-	if few && (s.opt.Fidelity == Recurrence || s.p.Merge != Contiguous) {
+	if few && (s.opt.Fidelity == Recurrence || s.p.Merge != Contiguous || s.p.routes != nil) {
 		return s.enumerate()
 	}
 	if s.p.Merge == ByType {
 		return s.exactByType()
 	}
-	if s.p.Merge == Contiguous && s.opt.Fidelity == Recurrence {
+	if s.p.Merge == Contiguous && s.opt.Fidelity == Recurrence && s.p.routes == nil {
 		return s.exactUnrolled()
 	}
 	x, err := newProof(s)

@@ -29,9 +29,17 @@ type Inquiry struct {
 // MaxSearches bounds the searches of one question.
 const MaxSearches = 512
 
-// NewInquiry prepares questions about a spec. Budgets hold for each search.
+// NewInquiry prepares questions about a spec. Budgets hold for each search. The traffic of
+// other jobs counts for nothing, nor does a network that has no place for more devices: one
+// of listed cables, or with pools inside the nodes of others.
 func NewInquiry(spec Spec, policy Policy, opt Options) *Inquiry {
 	opt.Memo, opt.Progress, opt.Keep = nil, nil, 0
+	spec.Unrouted = spec.Unrouted || spec.Cluster.Network.Topology == hw.Cables ||
+		slices.ContainsFunc(spec.Cluster.Pools, func(p hw.Pool) bool { return p.Inside != "" })
+	spec.Reserved = slices.Clone(spec.Reserved)
+	for i := range spec.Reserved {
+		spec.Reserved[i].Of, spec.Reserved[i].Plan = nil, nil
+	}
 	return &Inquiry{spec: spec, policy: policy, opt: opt}
 }
 

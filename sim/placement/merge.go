@@ -69,18 +69,27 @@ type Evaluator struct {
 	servers int       // parameter servers, with best
 
 	pipe builder // of Recurrence
+
+	counts    []int      // replicas of each pool that provisioning may take
+	routed    *routed    // nil: stages have ports of their own
+	rerouting *rerouting // same
 }
 
 // NewEvaluator returns an evaluator of p.
 func NewEvaluator(p *Problem) *Evaluator {
 	n := p.layers
-	return &Evaluator{
+	ev := &Evaluator{
 		p: p, jump: jumpDevices, stages: make([]stage, 0, n),
 		stageOf: make([]int, n), segment: make([]int, n), poolSeg: make([]int, p.pools), sent: make([]sent, n),
 		k: make([]int, n), best: make([]int, n), times: make([]float64, n),
 		fit: make([]int, n), trial: make([]int, n),
-		free: make([]int, p.pools), load: make([]float64, p.pools),
+		free: make([]int, p.pools), load: make([]float64, p.pools), counts: p.count,
 	}
+	if ev.routed = p.newRouted(); ev.routed != nil {
+		ev.rerouting = p.newRerouting()
+		ev.pipe.routed, ev.pipe.before = ev.routed, p.before
+	}
+	return ev
 }
 
 // merge forms the stages of a scheme: layers on one pool are combined, runs of

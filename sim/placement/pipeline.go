@@ -48,19 +48,36 @@ func (p *Problem) PortRate(pool, other, k int) float64 {
 // Pipeline times every part of a provisioned plan as if it ran alone. Transfers
 // describes its channels, index by index. It errs when a time exceeds the clock.
 func (p *Problem) Pipeline(pl *Plan) (*pipeline.Pipeline, []Transfer, error) {
-	if len(pl.Stages) == 0 {
-		return nil, nil, fmt.Errorf("the scheme has no stages: %s", pl.Reason)
+	b, err := p.built(pl)
+	if err != nil {
+		return nil, nil, err
 	}
-	b := &builder{}
+	return &b.out, b.transfers, nil
+}
+
+// built is the builder of a plan's pipeline when it is done.
+func (p *Problem) built(pl *Plan) (*builder, error) {
+	if len(pl.Stages) == 0 {
+		return nil, fmt.Errorf("the scheme has no stages: %s", pl.Reason)
+	}
+	b := &builder{before: p.before}
+	if p.seated(pl) {
+		b.routed = p.newRouted()
+	}
+	b.plan(p, pl)
+	if err := b.build(); err != nil {
+		return nil, err
+	}
+	return b, b.out.Validate()
+}
+
+// plan takes a plan.
+func (b *builder) plan(p *Problem, pl *Plan) {
 	b.begin(p, pl.Scheme, pl.StageOf, pl.Segment, pl.Segment[len(pl.Segment)-1]+1)
 	b.servers = pl.Servers
 	for i := range pl.Stages {
 		b.place(pl.Stages[i].Pool, pl.Stages[i].Replicas, float64(pl.Stages[i].Weights))
 	}
-	if err := b.build(); err != nil {
-		return nil, nil, err
-	}
-	return &b.out, b.transfers, b.out.Validate()
 }
 
 // builder makes the pipeline of a merged and provisioned scheme. Its memory is
@@ -70,7 +87,9 @@ type builder struct {
 	scheme           Scheme
 	stageOf, segment []int // per layer
 	stages           []placed
-	servers          int // parameter servers; 0: none are provisioned
+	servers          int     // parameter servers; 0: none are provisioned
+	routed           *routed // nil: stages have ports of their own
+	before           []int   // devices of each pool before those of the stages
 
 	out       pipeline.Pipeline
 	transfers []Transfer
@@ -128,11 +147,23 @@ func (b *builder) place(pool, replicas int, weights float64) {
 // build fills in b.out and b.transfers.
 func (b *builder) build() error {
 	b.out.Stages = len(b.stages)
+	if b.routed != nil {
+		b.seat()
+	}
 	b.segments()
 	b.channels()
 	b.sync()
 	b.updates()
 	return b.err
+}
+
+// seat gives the stages their places in the network.
+func (b *builder) seat() {
+	b.routed.begin(b.before)
+	for i := range b.stages {
+		b.routed.seat(b.stages[i].pool, b.stages[i].replicas*b.p.unit(b.stages[i].pool))
+	}
+	b.routed.settle(b.servers)
 }
 
 // duration converts float seconds and keeps the first error; what and i say
@@ -227,15 +258,15 @@ func (b *builder) channel(i int) {
 	}
 	near, far := &b.stages[from], &b.stages[to]
 	l := &p.links[near.pool*p.pools+far.pool]
-	rate := min(p.PortRate(near.pool, far.pool, near.replicas), p.PortRate(far.pool, near.pool, far.replicas))
 	tr, load := &b.transfers[i], &b.loads[i]
+	there, back := b.ways(from, to, load)
 	tr.Class = l.class
 	if l.class == nicClass {
 		load.forward.seconds += p.gatherParts(far, load.forward.bytes)
 		load.backward.seconds += p.gatherParts(near, load.backward.bytes)
 	}
-	tr.Forward, c.Forward = b.move(i, load.forward, l.latency, rate)
-	tr.Backward, c.Backward = b.move(i, load.backward, l.latency, rate)
+	tr.Forward, c.Forward = b.move(i, load.forward, there)
+	tr.Backward, c.Backward = b.move(i, load.backward, back)
 	c.Blocking = p.Blocking && max(load.forward.bytes/p.senders(near), load.backward.bytes/p.senders(far)) > p.Eager
 }
 
@@ -256,13 +287,32 @@ func (p *Problem) gatherParts(to *placed, bytes float64) float64 {
 // senders returns how many devices send a stage's micro-batch on, each its part.
 func (p *Problem) senders(st *placed) float64 { return float64(st.replicas * p.unit(st.pool)) }
 
-func (b *builder) move(i int, lane laneLoad, latency, rate float64) (Move, time.Duration) {
+// way is what transfers from one stage to another take: seconds, and B/s.
+type way struct{ latency, rate float64 }
+
+// ways are those between two stages, there and back, for the load of their channel: over
+// the ports of the slower end, or the routes of the network.
+func (b *builder) ways(from, to int, load *channelLoad) (there, back way) {
+	if r := b.routed; r != nil {
+		over := func(f *flow, lane laneLoad) way {
+			r.carry(f, lane.bytes, float64(b.p.Microbatches))
+			return way{f.cost.Latency, 1 / r.perByte(f)}
+		}
+		return over(r.move(from, to), load.forward), over(r.move(to, from), load.backward)
+	}
+	near, far := &b.stages[from], &b.stages[to]
+	l := &b.p.links[near.pool*b.p.pools+far.pool]
+	rate := min(b.p.PortRate(near.pool, far.pool, near.replicas), b.p.PortRate(far.pool, near.pool, far.replicas))
+	return way{l.latency, rate}, way{l.latency, rate}
+}
+
+func (b *builder) move(i int, lane laneLoad, w way) (Move, time.Duration) {
 	m := Move{Bytes: lane.bytes, Time: b.duration(lane.seconds, "measured time of transfer", i)}
 	if lane.bytes > 0 {
-		m.Latency = b.duration(latency, "latency of transfer", i)
+		m.Latency = b.duration(w.latency, "latency of transfer", i)
 		m.Time += m.Latency
 	}
-	return m, m.Time + b.duration(lane.bytes/rate, "transfer", i)
+	return m, m.Time + b.duration(lane.bytes/w.rate, "transfer", i)
 }
 
 // sync times the synchronisation of each stage's dense gradients.
@@ -274,7 +324,7 @@ func (b *builder) sync() {
 	}
 	for i := range b.stages {
 		if b.stages[i].weights > 0 {
-			b.out.Sync[i] = b.duration(p.syncSeconds(&b.stages[i], b.servers), "gradient synchronisation of stage", i)
+			b.out.Sync[i] = b.duration(p.routedSync(b.routed, i, &b.stages[i], b.servers), "gradient synchronisation of stage", i)
 		}
 	}
 	b.leads()
@@ -298,6 +348,17 @@ func (b *builder) updates() {
 		}
 		b.out.Update[i] = b.duration(seconds+p.StepOverhead, "update of stage", i)
 	}
+}
+
+// routedSync is syncSeconds of stage i of a scheme, on its routes if they count and
+// gradients go over them.
+func (p *Problem) routedSync(r *routed, i int, st *placed, servers int) float64 {
+	if r != nil {
+		if f := r.sync(i); f.loads != nil {
+			return r.carry(f, st.weights, 1)
+		}
+	}
+	return p.syncSeconds(st, servers)
 }
 
 // SyncLatency returns the part of a stage's gradient synchronisation that no bandwidth

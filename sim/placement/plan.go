@@ -82,7 +82,11 @@ func (ev *Evaluator) PlanDevices(s Scheme, devices []int) (*Plan, error) {
 		}
 		ev.best[i] = k / unit
 	}
-	return ev.spell(s, ev.given()), nil
+	f := ev.given()
+	if ev.routed != nil && f.provisioned() {
+		f = ev.route(f)
+	}
+	return ev.spell(s, f), nil
 }
 
 // refusedPlan merges a scheme and returns its plan if a pool cannot run a layer,

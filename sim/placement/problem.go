@@ -177,6 +177,9 @@ type Spec struct {
 	// what is left of each pool, wherever that is: ports and host memory are those of the
 	// fewest nodes that its devices fill.
 	Reserved []Reservation
+	// Unrouted lets fitness take every stage to have ports of its own, into a switch that
+	// holds nobody up, although the cluster has a network.
+	Unrouted bool
 
 	Lookups   []LayerLookups // per layer, or nil
 	HostState bool           // the optimizer's state of embedding rows stays on the host, not in slots
@@ -242,8 +245,10 @@ type Problem struct {
 	windows       [][]float64 // [segments][segment], for few segments
 	shares        [][]share   // [pool][devices], for few devices
 	totalDevices  int
+	before        []int                                 // devices of each pool that others have in front of this job's
 	collective    func(pool, replicas int) network.Cost // of Collective, among one device of each
 	teamCost      func(pool int) network.Cost           // of Collective, among the devices of a replica
+	routes        func() *wiring                        // nil: stages have ports of their own
 }
 
 // NewProblem checks and compiles a spec. Errors name the key that is wrong.
@@ -263,6 +268,7 @@ func NewProblem(spec Spec) (*Problem, error) {
 	p.divides = spec.Zero > 0 || spec.recomputes()
 	p.compileServers()
 	p.byPool, p.added = spec.Merge != Contiguous, spec.Communication == Added
+	p.before = spec.inFront()
 	p.million = 1e6 / float64(spec.Batch) / 3600
 	p.compilePools()
 	p.compileWindows()
@@ -282,7 +288,14 @@ func NewProblem(spec Spec) (*Problem, error) {
 	}
 	p.rare = p.divides || slices.ContainsFunc(p.work, func(w layerWork) bool { return w.slotted })
 	p.plain = spec.Merge == Contiguous && !spec.Inference && !p.rare
-	return p, p.compileEdges()
+	if err := p.compileEdges(); err != nil {
+		return nil, err
+	}
+	w, err := p.newWiring()
+	if w != nil {
+		p.routes = func() *wiring { return w }
+	}
+	return p, err
 }
 
 func (p *Problem) checkSpec() error {

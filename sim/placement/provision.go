@@ -23,13 +23,23 @@ const jumpDevices = 128
 // Parameter servers join the ladder (servers.go): the fewest that carry for T what
 // kmin(T) push and pull are the fewest of any vector that reaches T, too.
 func (ev *Evaluator) provision() Fitness {
+	f := ev.provisionPorts()
+	if ev.routed != nil && f.provisioned() {
+		return ev.reroute(f)
+	}
+	return f
+}
+
+// provisionPorts is provision where stages have ports of their own into a switch that
+// holds nobody up.
+func (ev *Evaluator) provisionPorts() Fitness {
 	p := ev.p
 	if p.Merge == Convex {
 		if n := ev.disorder(); n > 0 {
 			return infeasible(disordered, float64(n))
 		}
 	}
-	copy(ev.free, p.count)
+	copy(ev.free, ev.counts)
 	for i := range ev.stages {
 		st := &ev.stages[i]
 		k := 1

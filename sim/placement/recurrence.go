@@ -27,13 +27,13 @@ func (ev *Evaluator) Recurrence(s Scheme) Fitness {
 	if b.build() != nil {
 		return infeasible(endless, 0)
 	}
-	return ev.p.stepFitness(&b.out, rows, f.Price)
+	return ev.p.stepFitness(b, rows, f.Price)
 }
 
 // RecurrenceOf is Recurrence for a plan whose devices are decided. It errs when
 // a time exceeds the simulator's clock.
 func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
-	pipe, _, err := p.Pipeline(pl)
+	b, err := p.built(pl)
 	if err != nil {
 		return Fitness{}, err
 	}
@@ -42,7 +42,7 @@ func (p *Problem) RecurrenceOf(pl *Plan) (Fitness, error) {
 		st := &pl.Stages[i]
 		rows.add(st.Fetch, st.Cycle, st.Extract+st.Update)
 	}
-	return p.stepFitness(pipe, rows, pl.Fitness.Price), nil
+	return p.stepFitness(b, rows, pl.Fitness.Price), nil
 }
 
 // stepRows are the seconds that the embedding rows of a step take, of the slowest stage
@@ -56,8 +56,8 @@ func (r *stepRows) add(fetch, cycle, beside float64) {
 // stepFitness is the fitness of one step of a pipeline. Rows are fetched before
 // it, or beside the steps before when there is a look-ahead; devices extract them at
 // its begin, and update them at its end; reading samples goes on beside it.
-func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price float64) Fitness {
-	step := p.pace(pipeline.StepTime(pipe).Seconds()+rows.beside, rows.fetch, rows.cycle)
+func (p *Problem) stepFitness(b *builder, rows stepRows, price float64) Fitness {
+	step := p.pace(b.seconds()+rows.beside, rows.fetch, rows.cycle)
 	if p.Sequential {
 		step += p.Input
 	} else {
@@ -67,6 +67,16 @@ func (p *Problem) stepFitness(pipe *pipeline.Pipeline, rows stepRows, price floa
 		return infeasible(timeless, 1)
 	}
 	return p.fitness(step, price)
+}
+
+// seconds is how long a step of the pipeline takes: its recurrence, in which nothing
+// contends, and no less than any link of the network needs for what goes over it.
+func (b *builder) seconds() float64 {
+	step := pipeline.StepTime(&b.out).Seconds()
+	if b.routed != nil {
+		step = max(step, b.routed.bound())
+	}
+	return step
 }
 
 // rounding is how much shorter than the sum of its times a step can be, in seconds.

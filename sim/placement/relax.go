@@ -59,7 +59,7 @@ type face struct {
 // newRelaxation relaxes a problem for the closed form or the recurrence.
 func newRelaxation(p *Problem, f Fidelity) *relaxation {
 	rec := f == Recurrence
-	r := &relaxation{p: p, lanes: rec && p.Merge == Contiguous, computeOnly: rec && p.Merge != Contiguous, face: make([]int, p.pools*p.pools), faces: make([][]face, p.pools), ev: NewEvaluator(p)}
+	r := &relaxation{p: p, lanes: rec && p.Merge == Contiguous && p.routes == nil, computeOnly: rec && (p.Merge != Contiguous || p.routes != nil), face: make([]int, p.pools*p.pools), faces: make([][]face, p.pools), ev: NewEvaluator(p)}
 	r.ev.stages = make([]stage, 1)
 	r.domain = make([]uint64, p.layers)
 	for l := range r.domain {

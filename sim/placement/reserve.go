@@ -11,6 +11,14 @@ import (
 type Reservation struct {
 	Job     string
 	Devices []int // of each pool
+
+	// Front says that its devices come before this job's in their pools, behind those of
+	// other reservations before it that say so; else they come behind them.
+	Front bool
+	// Of and Plan say what it puts on the links of the cluster's network; nil: nothing is
+	// known of that.
+	Of   *Problem
+	Plan *Plan
 }
 
 // checkReserved checks what other jobs have against the cluster.
@@ -41,6 +49,24 @@ func (s *Spec) reserved(pool int) int {
 		n += s.Reserved[i].Devices[pool]
 	}
 	return n
+}
+
+// inFront returns how many devices of each pool come before this job's.
+func (s *Spec) inFront() []int {
+	n := make([]int, len(s.Cluster.Pools))
+	for i := range s.Reserved {
+		if r := &s.Reserved[i]; r.Front {
+			r.addTo(n)
+		}
+	}
+	return n
+}
+
+// addTo adds its devices to those of each pool.
+func (r *Reservation) addTo(devices []int) {
+	for t, n := range r.Devices {
+		devices[t] += n
+	}
 }
 
 // Left returns how many devices of a pool other jobs leave.

@@ -114,19 +114,19 @@ func TestReservedReasons(t *testing.T) {
 		counts []int // nil: provisioned
 		want   string
 	}{
-		{[]Reservation{{"y", []int{0, 8}}}, nil, Scheme{0, 1}, nil,
+		{[]Reservation{{Job: "y", Devices: []int{0, 8}}}, nil, Scheme{0, 1}, nil,
 			`layer "lba" cannot run on g: all 8 devices are taken by job "y"`},
-		{[]Reservation{{"y", []int{0, 8}}}, nil, Scheme{1, 1}, nil,
+		{[]Reservation{{Job: "y", Devices: []int{0, 8}}}, nil, Scheme{1, 1}, nil,
 			`layer "laa" cannot run on g: all 8 devices are taken by job "y" (and 1 more layers)`},
-		{[]Reservation{{"y", []int{0, 5}}, {"x", []int{3, 0}}, {"z", []int{0, 3}}}, nil, Scheme{0, 1}, nil,
+		{[]Reservation{{Job: "y", Devices: []int{0, 5}}, {Job: "x", Devices: []int{3, 0}}, {Job: "z", Devices: []int{0, 3}}}, nil, Scheme{0, 1}, nil,
 			`layer "lba" cannot run on g: all 8 devices are taken: job "y" takes 5, job "z" takes 3`},
-		{[]Reservation{{"y", []int{0, 6}}}, nil, Scheme{0, 1}, []int{1, 3},
+		{[]Reservation{{Job: "y", Devices: []int{0, 6}}}, nil, Scheme{0, 1}, []int{1, 3},
 			`its stages on pool "g" need 3 devices; the pool has 8, of which job "y" takes 6`},
-		{[]Reservation{{"y", []int{0, 6}}}, func(s *Spec) { s.Tensor = []int{1, 4} }, Scheme{0, 1}, nil,
+		{[]Reservation{{Job: "y", Devices: []int{0, 6}}}, func(s *Spec) { s.Tensor = []int{1, 4} }, Scheme{0, 1}, nil,
 			`layer "lba" cannot run on g: a replica has 4 devices, and of 8 2 are left: job "y" takes 6`},
-		{[]Reservation{{"y", []int{4, 0}}}, func(s *Spec) { s.Sync, s.Servers = Server, 1 }, Scheme{1, 1}, nil,
+		{[]Reservation{{Job: "y", Devices: []int{4, 0}}}, func(s *Spec) { s.Sync, s.Servers = Server, 1 }, Scheme{1, 1}, nil,
 			`layer "laa" cannot run on g: it needs parameter servers on pool "c": all 4 devices are taken by job "y" (and 1 more layers)`},
-		{[]Reservation{{"y", []int{2, 0}}}, func(s *Spec) { s.Sync, s.Servers = Server, 1 }, Scheme{0, 1}, []int{2, 1},
+		{[]Reservation{{Job: "y", Devices: []int{2, 0}}}, func(s *Spec) { s.Sync, s.Servers = Server, 1 }, Scheme{0, 1}, []int{2, 1},
 			`its stages on pool "c" need all of its 2 devices that are left (job "y" takes 2), and the parameter servers at least one`},
 	} {
 		m := randomModel(rand.New(rand.NewPCG(1, 1)), 2)
@@ -154,9 +154,9 @@ func TestReservedErrors(t *testing.T) {
 		others []Reservation
 		want   string
 	}{
-		{[]Reservation{{"y", []int{1}}}, `job "y" has devices of 1 pools: the cluster has 2`},
-		{[]Reservation{{"y", []int{0, -1}}}, `job "y" has -1 devices of pool "g": at least 0`},
-		{[]Reservation{{"y", []int{0, 5}}, {"z", []int{0, 4}}}, `pool "g" has 8 devices, and jobs have more: job "y" takes 5, job "z" takes 4`},
+		{[]Reservation{{Job: "y", Devices: []int{1}}}, `job "y" has devices of 1 pools: the cluster has 2`},
+		{[]Reservation{{Job: "y", Devices: []int{0, -1}}}, `job "y" has -1 devices of pool "g": at least 0`},
+		{[]Reservation{{Job: "y", Devices: []int{0, 5}}, {Job: "z", Devices: []int{0, 4}}}, `pool "g" has 8 devices, and jobs have more: job "y" takes 5, job "z" takes 4`},
 	} {
 		s := spec(randomModel(rand.New(rand.NewPCG(1, 1)), 2), cluster(cpuPool("c", 4, 1), gpuPool("g", 8, 1)))
 		s.Reserved = c.others
@@ -170,7 +170,7 @@ func TestReservedErrors(t *testing.T) {
 // this job may take.
 func TestInquiryReserved(t *testing.T) {
 	s := spec(randomModel(rand.New(rand.NewPCG(3, 3)), 6), cluster(cpuPool("c", 4, 1), gpuPool("g", 16, 1)))
-	s.Reserved = []Reservation{{"y", []int{0, 16}}}
+	s.Reserved = []Reservation{{Job: "y", Devices: []int{0, 16}}}
 	exact, _ := LookupPolicy("exact")
 	without, adds, err := NewInquiry(s, exact, Options{}).OneMore(context.Background(), []int{1})
 	if err != nil {
