@@ -264,6 +264,8 @@ var faults = []struct {
 		`x.toml:16:13: placement.max_price: expected a string, got integer 25: bad price "25": it has no unit; want a number and one of USD/h, USD/hour, $/h, $/hour, as in "2.42 USD/h"`},
 	{"too many finalists", `policy = "genetic"`, "policy = \"random\"\nfinalists = 1000",
 		`x.toml:17:13: placement.finalists: 1000: from 0 to MaxFinalists = 256 schemes`},
+	{"routes without a network", `policy = "genetic"`, "policy = \"random\"\nroutes = false",
+		`x.toml:17:10: placement.routes: there is no [cluster.network] whose links transfers could share`},
 	{"evaluations of 0", `policy = "genetic"`, "policy = \"random\"\nevaluations = 0",
 		`x.toml:17:15: placement.evaluations: 0: from 1 to MaxEvaluations = 1073741824`},
 	{"genetic population", `policy = "genetic"`, "[placement.genetic]\npopulation = 1",

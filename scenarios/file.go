@@ -142,6 +142,7 @@ type placeFile struct {
 	Scheme          []string    `toml:"scheme"`         // fixed: pool per layer
 	Devices         []int       `toml:"devices"`        // fixed: devices per stage
 	Evaluations     int         `toml:"evaluations"`    // most distinct schemes; default: no limit, but for random
+	Routes          *bool       `toml:"routes"`         // whether searches see how transfers share the links of cluster.network; default: true
 	Finalists       int         `toml:"finalists"`      // the best schemes seen, which are simulated to decide; 0: the best one alone
 	placement.Knobs             // [placement.genetic] and so on
 }

@@ -18,17 +18,17 @@ func (s *Scenario) settled() bool { return s.Policy.Name == "fixed" && s.Search.
 // planned last, with what all leave. The jobs are in the order of the file.
 func (s *Scenario) besides(ctx context.Context, set *prepared) ([]sim.Job, error) {
 	jobs := make([]sim.Job, len(s.Jobs))
-	var taken []placement.Reservation
+	var own []placement.Reservation
 	plan := func(settled bool) error {
 		for i, other := range s.Jobs {
 			if other.settled() != settled {
 				continue
 			}
-			job, err := other.beside(ctx, taken)
+			job, err := other.beside(ctx, append(own[:len(own):len(own)], reservations(jobs, i)...))
 			if err != nil {
 				return err
 			}
-			jobs[i], taken = *job, append(taken, placement.Reservation{Job: job.Name, Devices: job.Devices()})
+			jobs[i] = *job
 		}
 		return nil
 	}
@@ -36,11 +36,10 @@ func (s *Scenario) besides(ctx context.Context, set *prepared) ([]sim.Job, error
 		return jobs, err
 	}
 	if s.settled() {
-		own, err := s.fixedDevices(ctx, set.spec, taken)
-		if err != nil {
+		var err error
+		if own, err = s.fixedDevices(ctx, set.spec, reservations(jobs, 0)); err != nil {
 			return nil, err
 		}
-		taken = append(taken, own...)
 	}
 	return jobs, plan(false)
 }
@@ -86,13 +85,16 @@ func (s *Scenario) fixedDevices(ctx context.Context, spec placement.Spec, taken 
 		return nil, nil
 	}
 	job := sim.Job{Problem: problem, Plan: outcome.Plan}
-	return []placement.Reservation{{Job: s.Name, Devices: job.Devices()}}, nil
+	return []placement.Reservation{{Job: s.Name, Devices: job.Devices(), Of: problem, Plan: job.Plan, Front: true}}, nil
 }
 
-// reservations are the devices of jobs.
-func reservations(jobs []sim.Job) (taken []placement.Reservation) {
+// reservations are what the jobs have that are planned. The first ones, so many, are in
+// front of the one that is to be.
+func reservations(jobs []sim.Job, front int) (taken []placement.Reservation) {
 	for i := range jobs {
-		taken = append(taken, placement.Reservation{Job: jobs[i].Name, Devices: jobs[i].Devices()})
+		if job := &jobs[i]; job.Plan != nil {
+			taken = append(taken, placement.Reservation{Job: job.Name, Devices: job.Devices(), Of: job.Problem, Plan: job.Plan, Front: i < front})
+		}
 	}
 	return taken
 }

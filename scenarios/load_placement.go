@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"stowage/hw"
 	"stowage/hw/spec"
 	"stowage/sim/placement"
 )
@@ -26,6 +27,7 @@ func (b *builder) placement() {
 	p.Merge, p.Objective = placement.Merge(f.Merge), placement.Objective(f.Objective)
 	p.Communication = placement.Communication(f.Communication)
 	b.servers()
+	b.routes()
 	if f.MinThroughput < 0 {
 		b.fail(at("min_throughput"), "%v: samples/s, at least 0", f.MinThroughput)
 	}
@@ -45,6 +47,21 @@ func (b *builder) placement() {
 	}
 	o.Keep = f.Finalists
 	b.fixed()
+}
+
+// routes reads whether searches see the cluster's network.
+func (b *builder) routes() {
+	if b.f.Placement.Routes == nil {
+		return
+	}
+	at := spec.Path{"placement", "routes"}
+	switch {
+	case b.sc.Cluster != nil && b.sc.Cluster.Network.Topology == hw.OwnPorts:
+		b.fail(at, "there is no [cluster.network] whose links transfers could share")
+	case b.f.Placement.Communication == string(placement.Added) && *b.f.Placement.Routes:
+		b.fail(at, `communication = "added" is a model of host links alone: leave one of them out`)
+	}
+	b.sc.Problem.Unrouted = !*b.f.Placement.Routes
 }
 
 // servers reads the pool whose devices are the parameter servers.

@@ -105,7 +105,7 @@ func (s *Scenario) prepare(ctx context.Context) (*prepared, error) {
 	if set.besides, err = s.besides(ctx, set); err != nil {
 		return nil, err
 	}
-	return set, set.state(reservations(set.besides))
+	return set, set.state(reservations(set.besides, 0))
 }
 
 // state states the placement problem, with what other jobs leave.
