@@ -70,7 +70,12 @@ func levelNotes(r *sim.Result) []string {
 	var notes []string
 	if at := l.Target(); at >= 0 {
 		note := fmt.Sprintf("%s best simulated of %d, in %s", strings.TrimSpace(targetMark), len(l.Finalists), printable(l.Unit))
-		if at > 0 {
+		if l.Simulations > 0 {
+			note = fmt.Sprintf("%s best simulated of %d and of %d near them, in %s", strings.TrimSpace(targetMark), l.Searched(), l.Simulations, printable(l.Unit))
+		}
+		if l.Finalists[at].Improved {
+			note += "; improved by simulating"
+		} else if at > 0 {
 			note += fmt.Sprintf("; place %d of the search", at+1)
 		}
 		notes = append(notes, note)

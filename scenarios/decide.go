@@ -24,8 +24,8 @@ type target struct {
 }
 
 // decide simulates the target scheme. Without finalists it is the best that the search
-// found; else the best few are simulated, and the best simulated one is the target: of
-// equals the one that the search ranked higher. An error comes with the run of the
+// found; else the best few are simulated, and improved if that is asked for, and the best
+// simulated one is the target: of equals the one that the search ranked higher. An error comes with the run of the
 // rounds that are over, if there is one.
 func (s *Scenario) decide(ctx context.Context, set *prepared, outcome *placement.Outcome, train trainer) (target, error) {
 	if len(outcome.Finalists) == 0 {
@@ -53,8 +53,24 @@ func (s *Scenario) decide(ctx context.Context, set *prepared, outcome *placement
 	if best < 0 {
 		return target{}, fmt.Errorf("none of the %d finalists can be simulated: %w", len(all), all[0].refused)
 	}
-	out := target{plan: all[best].plan, fitness: outcome.Finalists[best].Fitness, run: all[best].run}
+	out := target{fitness: outcome.Finalists[best].Fitness}
+	simulations := 0
+	if s.Improve > 0 {
+		better, n, err := s.improve(ctx, set, all, best, train)
+		if err != nil {
+			return target{}, err
+		}
+		if simulations = n; better.run != nil {
+			best, all = len(all), append(all, better)
+			out.fitness = better.plan.Fitness
+		}
+	}
+	out.plan, out.run = all[best].plan, all[best].run
 	out.levels = levelsOf(set.problem, all, best)
+	out.levels.Simulations = simulations
+	for i := len(outcome.Finalists); i < len(all); i++ {
+		out.levels.Finalists[i].Improved = true
+	}
 	return out, nil
 }
 
@@ -82,8 +98,12 @@ func (f *finalist) simulate(ctx context.Context, train trainer) error {
 }
 
 // warmStep is the mean time of a round, in seconds, over the rounds in which slot tables
-// are warm: a training run is longer than a simulated one.
+// are warm: a training run is longer than a simulated one. Beside other jobs it is that of
+// all rounds, as those may be over before.
 func (s *Scenario) warmStep(run *sim.Run) float64 {
+	if len(run.Beside) > 0 {
+		return run.End.Seconds() / float64(len(run.Rounds))
+	}
 	pass := 0
 	if s.Slots != nil {
 		pass = s.Slots.Feed.Pass

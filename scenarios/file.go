@@ -144,6 +144,7 @@ type placeFile struct {
 	Evaluations     int         `toml:"evaluations"`    // most distinct schemes; default: no limit, but for random
 	Routes          *bool       `toml:"routes"`         // whether searches see how transfers share the links of cluster.network; default: true
 	Finalists       int         `toml:"finalists"`      // the best schemes seen, which are simulated to decide; 0: the best one alone
+	Improve         int         `toml:"improve"`        // simulations of a local search that begins at the finalists
 	placement.Knobs             // [placement.genetic] and so on
 }
 

@@ -39,6 +39,7 @@ type Scenario struct {
 	RawLookups  int64
 	Sweep       *Sweep        // nil: none
 	WhatIf      *WhatIf       // nil: no questions
+	Improve     int           // simulations that may go into improving the finalists
 	Recording   sim.Recording // what of the run to keep, at least one step
 	Trouble     *Trouble      // nil: none
 	Jobs        []*Scenario   // others on the cluster at the same time

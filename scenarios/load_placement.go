@@ -46,6 +46,13 @@ func (b *builder) placement() {
 		b.fail(at("finalists"), "%d: from 0 to MaxFinalists = %d schemes", f.Finalists, MaxFinalists)
 	}
 	o.Keep = f.Finalists
+	switch {
+	case f.Improve < 0 || f.Improve > MaxImprove:
+		b.fail(at("improve"), "%d: from 0 to MaxImprove = %d simulations", f.Improve, MaxImprove)
+	case f.Improve > 0 && f.Finalists == 0:
+		b.fail(at("improve"), "there is nothing to improve: say how many finalists, e.g. finalists = 8")
+	}
+	b.sc.Improve = f.Improve
 	b.fixed()
 }
 

@@ -123,7 +123,7 @@ var ranges = map[string][2]any{
 	"training.zero": {0, 3}, "training.tensor_parallel": {1, MaxTensorParallel}, "training.replica_batch": {1, MaxBatch},
 	"cluster.pool.tensor_parallel": {1, MaxTensorParallel},
 	"placement.min_throughput":     {0, nil}, "placement.max_cost": {0, nil}, "placement.evaluations": {1, MaxEvaluations},
-	"placement.finalists": {0, MaxFinalists}, "placement.devices": {1, MaxDevices},
+	"placement.finalists": {0, MaxFinalists}, "placement.improve": {0, MaxImprove}, "placement.devices": {1, MaxDevices},
 	"slots.lookahead": {0, MaxLookahead}, "slots.queue": {0, MaxLookahead}, "slots.pass": {0, MaxLookahead},
 	"slots.ways": {0, MaxLookahead}, "slots.window": {0, MaxLookahead}, "slots.read": {0, nil},
 	"slots.remote.servers": {1, MaxLookahead}, "whatif.cluster.throughput": {0, nil}, "whatif.cluster.limit.count": {1, MaxDevices},

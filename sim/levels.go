@@ -9,7 +9,9 @@ import (
 // scheme is the one that is best simulated.
 type Levels struct {
 	Unit      string     `json:"unit"`      // of all values: samples/s, USD/Msamples or s
-	Finalists []Finalist `json:"finalists"` // as the search ranked them, the best first
+	Finalists []Finalist `json:"finalists"` // as the search ranked them, the best first, then what they were improved to
+	// Simulations is how many others were simulated to improve them.
+	Simulations int `json:"simulations,omitempty"`
 	// Agreement is how far two fidelities rank the finalists alike.
 	Agreement []Agreement `json:"agreement,omitempty"`
 }
@@ -20,6 +22,7 @@ type Finalist struct {
 	Devices    []int    `json:"devices"` // of each stage
 	Stages     []string `json:"stages"`  // device type and layers of each stage, for people
 	Target     bool     `json:"target,omitempty"`
+	Improved   bool     `json:"improved,omitempty"` // it was found by simulating, not by the search
 	ClosedForm *Level   `json:"closed_form,omitempty"`
 	Recurrence *Level   `json:"recurrence,omitempty"`
 	Simulated  *Level   `json:"simulated,omitempty"` // warm: over the last quarter of the rounds
@@ -87,6 +90,16 @@ func (l *Levels) Rank() {
 // Target is the finalist that is run; -1: none is.
 func (l *Levels) Target() int {
 	return slices.IndexFunc(l.Finalists, func(f Finalist) bool { return f.Target })
+}
+
+// Searched is how many of the finalists the search found.
+func (l *Levels) Searched() (n int) {
+	for i := range l.Finalists {
+		if !l.Finalists[i].Improved {
+			n++
+		}
+	}
+	return n
 }
 
 // kendall is Kendall's tau-b of two rankings, which counts ties (Kendall, 1945); false

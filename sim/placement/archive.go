@@ -6,12 +6,24 @@ import "slices"
 const MaxKeep = 1024
 
 // keep remembers a scheme if it is among the best distinct ones seen, as many as the
-// options ask for: by value, of equal values the cheaper, of equal prices the first.
+// options ask for: by value, of equal values the cheaper, of equal prices the first. Where
+// the network counts, only the best is kept of those with runs of layers on the same pools
+// in the same order: those are often alike in what they put on which link, and when
+// fitness is wrong about one it is about all.
 func (s *search) keep(sc Scheme, f Fitness) {
 	if s.opt.Keep == 0 || !f.Feasible {
 		return
 	}
 	best := s.finalists
+	if s.p.routes != nil && len(best) > 0 && (len(best) < s.opt.Keep || outranks(f, best[len(best)-1].Fitness)) {
+		at := slices.IndexFunc(best, func(b Point) bool { return b.Scheme.shaped(sc) })
+		if at >= 0 && !outranks(f, best[at].Fitness) {
+			return
+		}
+		if at >= 0 {
+			best = slices.Delete(best, at, at+1)
+		}
+	}
 	if len(best) == s.opt.Keep && !outranks(f, best[len(best)-1].Fitness) {
 		return
 	}
@@ -33,6 +45,24 @@ func (s *search) keep(sc Scheme, f Fitness) {
 	}
 	copy(copied, sc)
 	s.finalists = slices.Insert(best, at, Point{copied, f})
+}
+
+// shaped reports whether two schemes have runs of layers on the same pools in the same
+// order.
+func (s Scheme) shaped(other Scheme) bool {
+	i, j := 0, 0
+	for i < len(s) && j < len(other) && s[i] == other[j] {
+		i, j = s.runEnd(i), other.runEnd(j)
+	}
+	return i == len(s) && j == len(other)
+}
+
+// runEnd returns where the run of layer l ends.
+func (s Scheme) runEnd(l int) int {
+	for t := s[l]; l < len(s) && s[l] == t; {
+		l++
+	}
+	return l
 }
 
 // runExactKeeping is runExact, and where that proved the best scheme having seen fewer than

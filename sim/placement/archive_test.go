@@ -50,7 +50,7 @@ func TestKeep(t *testing.T) {
 
 // A scheme that comes again after a memo forgot it is kept once.
 func TestKeepOnce(t *testing.T) {
-	s := &search{opt: Options{Keep: 3}}
+	s := &search{p: &Problem{}, opt: Options{Keep: 3}}
 	f := Fitness{Value: 1, Price: 1, Feasible: true}
 	for range 3 {
 		s.keep(Scheme{0, 1}, f)

@@ -233,3 +233,70 @@ func TestTrafficByHand(t *testing.T) {
 		t.Errorf("a step takes %v s with nothing on the cable, %v s beside a job that is always there: %v s more are right", alone, beside, crossing)
 	}
 }
+
+// TestNear: plans near one fit, are not it, and have devices that there are; among them
+// are its scheme with a device more, where the pool has one, and with a layer elsewhere.
+func TestNear(t *testing.T) {
+	same, other := 0, 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		p := mustProblem(t, networked(r, []Merge{Contiguous, ByType, Convex}[seed%3]))
+		ev := NewEvaluator(p)
+		pl := ev.Plan(randomScheme(r, p.layers, p.pools, 0.3))
+		if !pl.Fitness.Feasible {
+			continue
+		}
+		for _, near := range ev.Near(pl) {
+			used := make([]int, p.pools)
+			alike := slices.Equal(near.Scheme, pl.Scheme)
+			for i := range near.Stages {
+				st := &near.Stages[i]
+				used[st.Pool] += st.Replicas
+				alike = alike && st.Devices == pl.Stages[i].Devices
+			}
+			if alike && near.Servers == pl.Servers || !near.Fitness.Feasible {
+				t.Fatalf("seed %d: near %+v is %+v", seed, pl, near)
+			}
+			for pool, n := range used {
+				if n > p.count[pool] {
+					t.Fatalf("seed %d: %d replicas of %d on pool %d", seed, n, p.count[pool], pool)
+				}
+			}
+			if slices.Equal(near.Scheme, pl.Scheme) {
+				same++
+			} else {
+				other++
+			}
+		}
+	}
+	if same < 20 || other < 100 {
+		t.Errorf("%d plans with other devices, %d with other layers", same, other)
+	}
+}
+
+// TestFinalistsDiffer: where the network counts, no two finalists have runs of layers on
+// the same pools in the same order, and each is the best of its kind that was seen.
+func TestFinalistsDiffer(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		p := mustProblem(t, networked(r, Contiguous))
+		out := mustSearch(t, "exhaustive", p, Options{Keep: 5})
+		ev, sc := NewEvaluator(p), make(Scheme, p.layers)
+		for i, f := range out.Finalists {
+			for _, before := range out.Finalists[:i] {
+				if before.Scheme.shaped(f.Scheme) || outranks(f.Fitness, before.Fitness) {
+					t.Errorf("seed %d: finalist %d is %v at %v after %v at %v", seed, i, f.Scheme, f.Fitness.Value, before.Scheme, before.Fitness.Value)
+				}
+			}
+			for range 50 { // others of its kind: some layer joins a run beside it
+				copy(sc, f.Scheme)
+				if at, to := boundary(sc, r.IntN(len(sc))); sc[at] != to {
+					sc[at] = to
+				}
+				if g := ev.ClosedForm(sc); sc.shaped(f.Scheme) && outranks(g, f.Fitness) {
+					t.Errorf("seed %d: finalist %v at %v, there is %v at %v", seed, f.Scheme, f.Fitness.Value, sc, g.Value)
+				}
+			}
+		}
+	}
+}
