@@ -95,6 +95,16 @@ func (p *Pool) DeviceMemory() unit.Bytes {
 	return p.Device.Memory.Capacity
 }
 
+// LeastMemory returns DeviceMemory of the device that has the least: unlike devices of a
+// group differ.
+func (p *Pool) LeastMemory() unit.Bytes {
+	least := p.DeviceMemory()
+	for _, m := range p.Members {
+		least = min(least, m.Memory.Capacity)
+	}
+	return least
+}
+
 // Ports returns how many nodes k devices occupy, and so how many NICs they have.
 func (p *Pool) Ports(k int) int { return (k + p.Node.Devices - 1) / p.Node.Devices }
 

@@ -426,6 +426,8 @@ var faults = []struct {
 		`x.toml:15:10: training.shares: unknown value "fair" (known: by-speed, even)`},
 	{"groups of devices that work together", "count = 8\n", "count = 8\nper_node = 4\ntensor_parallel = 2\nbeside = [\"p40\", \"t4\"]\n",
 		`x.toml:10:9: cluster.pool[1].count: 8 devices of pool "v100-16+p40+t4", in groups of 6: a multiple of that`},
+	{"no memory left", "rounds = 3\n", "rounds = 3\nreserved_memory = \"16 GiB\"\n",
+		`x.toml:15:19: training.reserved_memory: 16 GiB: devices of pool "v100-16" have 16 GiB`},
 	{"unknown transfers", "rounds = 3\n", "rounds = 3\ntransfers = \"eager\"\n",
 		`x.toml:15:13: training.transfers: unknown value "eager" (known: overlapped, blocking)`},
 	{"what would not block anyway", "rounds = 3\n", "rounds = 3\neager = \"1 MiB\"\n",

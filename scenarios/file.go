@@ -123,6 +123,7 @@ type insideFile struct {
 	OverlapSync      bool           `toml:"overlap_sync"`      // gradients are synchronised beside the last backward pass
 	ReplicaBatch     int            `toml:"replica_batch"`     // samples of a micro-batch that a replica takes at a time; default: its share
 	Shares           string         `toml:"shares"`            // of unlike devices of a group in a replica's samples: by-speed, even
+	ReservedMemory   unit.Bytes     `toml:"reserved_memory"`   // of every accelerator's: what contexts, libraries and the framework's buffers take
 	Transfers        string         `toml:"transfers"`         // between stages: overlapped with computing, or blocking it
 	Eager            *unit.Bytes    `toml:"eager"`             // blocking: what one device sends at once up to this size blocks nobody; default: 4 MiB, the buffers of NCCL
 	StepOverhead     *unit.Duration `toml:"step_overhead"`     // between steps, in which hosts have devices wait: framework, input that is not ahead

@@ -25,6 +25,7 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	}
 	b.oneOf(at("recompute"), t.Recompute, placement.Recomputes())
 	b.oneOf(at("shares"), t.Shares, placement.SharesNames())
+	b.reserved(at("reserved_memory"))
 	b.oneOf(at("transfers"), t.Transfers, placement.TransfersNames())
 	if b.doc.Has(at("eager")) && t.Transfers != placement.BlockingTransfers {
 		b.fail(at("eager"), "transfers = %q block nobody, whatever their size: it goes with transfers = %q", t.Transfers, placement.BlockingTransfers)
@@ -53,12 +54,28 @@ func (b *builder) inParts(at func(key string) spec.Path) {
 	p.Inside = placement.Inside{
 		SequenceParallel: t.SequenceParallel, Recompute: placement.Recompute(t.Recompute), Zero: t.Zero,
 		OverlapSync: t.OverlapSync, ReplicaBatch: t.ReplicaBatch, Calibrated: t.CollectiveTimes == "measured", Shares: placement.Shares(t.Shares),
-		Blocking: t.Transfers == placement.BlockingTransfers, Eager: eager, StepOverhead: overhead,
+		Blocking: t.Transfers == placement.BlockingTransfers, Eager: eager, StepOverhead: overhead, ReservedMemory: t.ReservedMemory,
 	}
 	if t.TensorParallel >= 1 {
 		b.teams(at)
 	}
 	b.trained(at)
+}
+
+// reserved checks that accelerators have more memory than is reserved.
+func (b *builder) reserved(path spec.Path) {
+	n := b.f.Training.ReservedMemory
+	if n < 0 {
+		b.fail(path, "%v: 0 or more", n)
+	}
+	if n <= 0 || b.sc.Cluster == nil {
+		return
+	}
+	for i := range b.sc.Cluster.Pools {
+		if pool := &b.sc.Cluster.Pools[i]; pool.Device.Kind.Accelerator() && pool.LeastMemory() <= n {
+			b.fail(path, "%v: devices of pool %q have %v", n, pool.Name, pool.LeastMemory())
+		}
+	}
 }
 
 // trained checks what goes with some ways of training only.

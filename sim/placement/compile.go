@@ -87,7 +87,7 @@ func (p *Problem) compilePools() {
 	for t := range n {
 		pool := &p.Cluster.Pools[t]
 		team := p.unit(t)
-		p.memory[t] = float64(pool.DeviceMemory())
+		p.memory[t] = p.memoryLeft(pool)
 		p.price[t], p.perNode[t] = float64(pool.Price)*float64(team), pool.Node.Devices/team
 		p.count[t], _ = p.replicas(t)
 		p.host[t], p.hostLink[t] = float64(max(1, pool.Node.Hosts)), float64(pool.Node.HostLink.Bandwidth)*float64(team)

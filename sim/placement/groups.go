@@ -157,7 +157,7 @@ func (p *Problem) compileMembers() {
 		}
 		for _, m := range p.groups[t] {
 			share := m.samples / p.chunk()
-			p.members[t] = append(p.members[t], member{share, p.memory[t] - float64(m.pool.Device.Memory.Capacity)})
+			p.members[t] = append(p.members[t], member{share, float64(p.Cluster.Pools[t].DeviceMemory() - m.pool.Device.Memory.Capacity)})
 			p.least[t] = min(p.least[t], share)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/sim/network"
 	"stowage/workloads"
 )
@@ -71,6 +72,9 @@ type Inside struct {
 	ReplicaBatch int
 	// Shares is how the unlike devices of a group share a replica's samples.
 	Shares Shares // "": BySpeed
+	// ReservedMemory is what of every accelerator's memory contexts, libraries and buffers
+	// of the framework take.
+	ReservedMemory unit.Bytes
 	// Blocking has stages wait while they send to and receive from each other what is more
 	// than Eager bytes from one device; what is less goes beside computing.
 	Blocking bool
@@ -114,6 +118,8 @@ func (p *Problem) checkInside() error {
 		return fmt.Errorf("transfers = %q: they are not modelled beside rows in slots; leave one of them out", BlockingTransfers)
 	case !amount(s.Eager):
 		return fmt.Errorf("eager = %v: bytes from 0 to MaxAmount = %g", s.Eager, MaxAmount)
+	case s.ReservedMemory < 0:
+		return fmt.Errorf("reserved_memory = %v: 0 or more", s.ReservedMemory)
 	case s.Tensor != nil && len(s.Tensor) != len(s.Cluster.Pools):
 		return fmt.Errorf("tensor_parallel for %d pools of %d", len(s.Tensor), len(s.Cluster.Pools))
 	}

@@ -53,6 +53,12 @@ func drawInside(t *rapid.T, r *rand.Rand, s *Spec) {
 			s.Tensor[i] = n
 		}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "reserved") == 0 {
+		s.ReservedMemory = s.Cluster.Pools[0].LeastMemory() / 8
+		for i := range s.Cluster.Pools {
+			s.ReservedMemory = min(s.ReservedMemory, s.Cluster.Pools[i].LeastMemory()/8)
+		}
+	}
 	s.Shares = rapid.SampledFrom([]Shares{"", Even}).Draw(t, "shares")
 	s.SequenceParallel = rapid.Bool().Draw(t, "sequence parallel")
 	if rapid.Bool().Draw(t, "pieces") {

@@ -3,6 +3,7 @@ package placement
 import (
 	"math"
 
+	"stowage/hw"
 	"stowage/hw/unit"
 )
 
@@ -15,6 +16,14 @@ type Memory struct {
 // Total returns the sum of all uses.
 func (m Memory) Total() unit.Bytes {
 	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Tables
+}
+
+// memoryLeft returns the bytes of one device of a pool that training can have.
+func (s *Spec) memoryLeft(pool *hw.Pool) float64 {
+	if !pool.Device.Kind.Accelerator() {
+		return float64(pool.DeviceMemory())
+	}
+	return float64(pool.DeviceMemory() - s.ReservedMemory)
 }
 
 // need returns the bytes that stage i asks of each device of k replicas: dense

@@ -376,6 +376,9 @@ func (p *Problem) checkNumbers() error {
 		if pool.DeviceMemory() <= 0 {
 			return fmt.Errorf("pool %q has devices with %v of memory: more than 0", pool.Name, pool.DeviceMemory())
 		}
+		if pool.Device.Kind.Accelerator() && pool.LeastMemory() <= s.ReservedMemory {
+			return fmt.Errorf("reserved_memory = %v: devices of pool %q have %v", s.ReservedMemory, pool.Name, pool.LeastMemory())
+		}
 		if pool.Price == 0 && s.Objective == Cost {
 			return fmt.Errorf("objective = %q needs prices: pool %q is free, and schemes on it alone would all cost nothing", Cost, pool.Name)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stowage/hw"
+	"stowage/hw/unit"
 	"stowage/sim/network"
 	"stowage/workloads"
 )
@@ -189,6 +190,32 @@ func TestPartsAreGathered(t *testing.T) {
 			if math.Abs(got-want) > 2e-9 || pipe.Channels[0].Blocking != c.blocking {
 				t.Errorf("%+v: a transfer takes %v s, blocking %v; want %v s", c, got, pipe.Channels[0].Blocking, want)
 			}
+		}
+	}
+}
+
+// TestReservedMemory: what a stage needs of its devices still fits when all the rest is
+// reserved, and one byte more does not; of a group the device with the least counts.
+func TestReservedMemory(t *testing.T) {
+	layer := workloads.Layer{Name: "a", Kind: workloads.Linear, FLOPs: 1e9, Params: 1000, Stored: 1e6, Output: 1, Backward: 2, Parallel: -1}
+	m := &workloads.Model{Layers: []workloads.Layer{layer}}
+	for _, pool := range []hw.Pool{gpuPool("g", 2, 1), mixed(2)} {
+		s := spec(m, cluster(pool))
+		s.Batch, s.Microbatches, s.Shares = 64, 4, Even
+		used := onePlan(t, mustProblem(t, s), 2).Stages[0].Memory
+		for more, fits := range []bool{true, false} {
+			s.ReservedMemory = used.Capacity - used.Total() + unit.Bytes(more)
+			pl, err := NewEvaluator(mustProblem(t, s)).PlanDevices(Scheme{0}, []int{2})
+			if err != nil || pl.Fitness.Feasible != fits {
+				t.Errorf("%s with %v reserved of %v, of which it needs %v: %v %s, %v", pool.Name, s.ReservedMemory, used.Capacity, used.Total(), pl.Fitness, pl.Reason, err)
+			}
+			if got := pl.Stages[0].Memory.Capacity; got != used.Capacity-s.ReservedMemory {
+				t.Errorf("%s: %v are left of %v", pool.Name, got, used.Capacity)
+			}
+		}
+		s.ReservedMemory = pool.LeastMemory()
+		if _, err := NewProblem(s); err == nil || !strings.HasPrefix(err.Error(), "reserved_memory = ") {
+			t.Errorf("%s with all reserved: %v", pool.Name, err)
 		}
 	}
 }
