@@ -98,7 +98,11 @@ func fuzzSpec(r *reader) Spec {
 // with a consistent outcome.
 func FuzzSearch(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 60 {
+	seeds := 60
+	if testing.Short() {
+		seeds = 20
+	}
+	for range seeds {
 		data := make([]byte, 300)
 		for i := range data {
 			data[i] = byte(r.Uint32())
