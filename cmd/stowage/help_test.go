@@ -62,6 +62,9 @@ func TestNoColour(t *testing.T) {
 // The scenario in a result reproduces the result, and what the command line changed is in
 // it.
 func TestResolvedReproduces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs whole scenarios, one after the other")
+	}
 	t.Chdir(t.TempDir())
 	if code, _, stderr := command("init", "first.toml"); code != exitFine {
 		t.Fatal(stderr)

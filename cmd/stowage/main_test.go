@@ -166,6 +166,9 @@ func (f *full) Write(p []byte) (int, error) {
 // TestFullOutput: whatever a command prints, output that cannot be written is
 // exit code 1 and said once, however many lines were lost.
 func TestFullOutput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs whole scenarios, one after the other")
+	}
 	scenario := filepath.Join(t.TempDir(), "x.toml")
 	writeFile(t, scenario, strings.Replace(longScenario, "10_000", "1", 1))
 	trace := writeTrace(t, 100)
